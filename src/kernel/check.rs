@@ -1,0 +1,128 @@
+//! Checks of what people type: every fault of a request is collected, then told at once.
+
+use std::str::FromStr;
+
+use super::error::{Error, FieldError, Text};
+
+/// Collects the faults of one request.
+#[derive(Debug, Default)]
+pub struct Check(Vec<FieldError>);
+
+impl Check {
+    /// A request without faults so far.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Notes a fault.
+    pub fn fault(&mut self, field: &'static str, code: &'static str, detail: Text) {
+        self.0.push(FieldError { field: field.into(), code, detail });
+    }
+
+    /// A text of `min` to `max` characters (not bytes), trimmed, without control or direction-override characters.
+    pub fn text(&mut self, field: &'static str, value: Option<&str>, min: usize, max: usize) -> String {
+        let Some(value) = value else {
+            if min > 0 {
+                self.required(field);
+            }
+            return String::new();
+        };
+        let value = value.trim();
+        let chars = value.chars().count();
+        if chars < min {
+            if chars == 0 {
+                let detail = Text::fixed("It may not be blank.", "비워 둘 수 없습니다.");
+                self.fault(field, "blank", detail);
+            } else {
+                let detail = Text::made(format!("At least {min} characters."), format!("{min}자 이상이어야 합니다."));
+                self.fault(field, "too_short", detail);
+            }
+        } else if chars > max {
+            let detail = Text::made(format!("At most {max} characters."), format!("{max}자 이하여야 합니다."));
+            self.fault(field, "too_long", detail);
+        } else if value.chars().any(is_hidden) {
+            let detail = Text::fixed(
+                "It holds control or text-direction characters.",
+                "제어 문자나 방향 전환 문자를 쓸 수 없습니다.",
+            );
+            self.fault(field, "bad_character", detail);
+        }
+        value.to_owned()
+    }
+
+    /// A whole number from `min` to `max`.
+    pub fn number(&mut self, field: &'static str, value: Option<i64>, min: i64, max: i64) -> i64 {
+        match value {
+            None => self.required(field),
+            Some(number) if (min..=max).contains(&number) => return number,
+            Some(_) => {
+                let detail = Text::made(
+                    format!("A whole number from {min} to {max}."),
+                    format!("{min}부터 {max}까지의 정수여야 합니다."),
+                );
+                self.fault(field, "out_of_range", detail);
+            }
+        }
+        min
+    }
+
+    /// A text that becomes a `T`; `None` when it is missing or wrong, and then the fault is noted.
+    pub fn parse<T: FromStr<Err = &'static str>>(&mut self, field: &'static str, value: Option<&str>) -> Option<T> {
+        let Some(value) = value else {
+            self.required(field);
+            return None;
+        };
+        match value.parse() {
+            Ok(parsed) => Some(parsed),
+            Err(allowed) => {
+                let detail = Text::made(format!("Allowed: {allowed}."), format!("허용되는 값: {allowed}."));
+                self.fault(field, "not_allowed", detail);
+                None
+            }
+        }
+    }
+
+    /// Notes that `field` is missing.
+    pub fn required(&mut self, field: &'static str) {
+        self.fault(field, "required", Text::fixed("It is required.", "필수 항목입니다."));
+    }
+
+    /// The end of the checks.
+    ///
+    /// # Errors
+    /// `422 validation_failed` with every fault that was noted.
+    pub fn done(self) -> Result<(), Error> {
+        if self.0.is_empty() { Ok(()) } else { Err(Error::invalid(self.0)) }
+    }
+}
+
+/// Control characters but line feed and tab, and the Unicode characters that turn the direction of a text (UTS 39).
+fn is_hidden(c: char) -> bool {
+    (c.is_control() && c != '\n' && c != '\t')
+        || matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn characters_are_counted_not_bytes() {
+        let mut check = Check::new();
+        assert_eq!(check.text("name", Some(" 홍길동 "), 1, 3), "홍길동");
+        check.done().unwrap();
+    }
+
+    #[test]
+    fn every_fault_is_told() {
+        let mut check = Check::new();
+        check.text("a", None, 1, 3);
+        check.text("b", Some("   "), 1, 3);
+        check.text("c", Some("abcd"), 1, 3);
+        check.text("d", Some("a\u{202E}b"), 1, 3);
+        check.number("e", Some(0), 1, 3);
+        let codes: Vec<_> = check.done().unwrap_err().parts().fields.iter().map(|f| f.code).collect();
+        assert_eq!(codes, ["required", "blank", "too_long", "bad_character", "out_of_range"]);
+    }
+}

@@ -1,0 +1,5 @@
+//! `preorder`: limited-stock sales that never oversell.
+
+pub mod config;
+pub mod kernel;
+pub mod store;

@@ -1,0 +1,50 @@
+//! Schema changes, embedded in the binary and counted in SQLite's `user_version`.
+
+use rusqlite::Connection;
+
+use super::StoreError;
+use crate::kernel::error::{Error, Kind, Text};
+
+/// In order; the first brings an empty database to version 1.
+const MIGRATIONS: &[&str] = &[include_str!("migrations/sqlite/0001_first_sale.sql")];
+
+/// The schema version that this program works on.
+pub const SCHEMA_VERSION: usize = MIGRATIONS.len();
+
+/// Brings the schema up to date, each step in one transaction.
+///
+/// # Errors
+/// When the database is newer than this program, or a statement fails.
+pub(super) fn run(connection: &mut Connection) -> Result<(), Error> {
+    let version = version(connection)?;
+    if version > SCHEMA_VERSION {
+        let detail = Text::made(
+            format!(
+                "This database has schema version {version}, newer than this program's {SCHEMA_VERSION}; \
+                 use the newer preorder, or another database."
+            ),
+            format!("데이터베이스의 스키마 버전({version})이 이 프로그램({SCHEMA_VERSION})보다 새롭습니다."),
+        );
+        return Err(Error::new(Kind::Conflict, "schema_newer", detail));
+    }
+    if version == SCHEMA_VERSION {
+        return Ok(());
+    }
+    let transaction =
+        connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(StoreError::from)?;
+    // Another process may have migrated while this one waited for the lock.
+    let start = self::version(&transaction)?;
+    for (index, sql) in MIGRATIONS.iter().enumerate().skip(start) {
+        transaction.execute_batch(sql).map_err(StoreError::from)?;
+        transaction
+            .pragma_update(None, "user_version", i64::try_from(index + 1).unwrap_or(i64::MAX))
+            .map_err(StoreError::from)?;
+    }
+    transaction.commit().map_err(StoreError::from)?;
+    Ok(())
+}
+
+fn version(connection: &Connection) -> Result<usize, StoreError> {
+    let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    Ok(usize::try_from(version).unwrap_or(usize::MAX))
+}

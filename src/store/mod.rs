@@ -1,0 +1,134 @@
+//! The door to the database: reads, writes in a transaction, migrations, and no word of the domain.
+//!
+//! Rooms write plain SQL that both databases understand and run it through [`Conn`]. Closures run on the driver's own
+//! threads, never on the async ones. The SQLite driver is one writer connection (every write of the process goes through
+//! it, in order) and a pool of readers that each see one snapshot.
+
+pub mod cache;
+mod migrate;
+pub(crate) mod sqlite;
+mod value;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+pub use migrate::SCHEMA_VERSION;
+pub use sqlite::Conn;
+use tokio::sync::watch;
+pub(crate) use value::bind;
+pub use value::{Row, Value};
+
+use crate::kernel::error::{Error, Kind, Text};
+
+/// Where the data is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Location {
+    /// A file, made when it is missing.
+    Sqlite(PathBuf),
+}
+
+/// The database, shared by everybody in the process.
+#[derive(Clone)]
+pub struct Db {
+    driver: Arc<sqlite::Driver>,
+}
+
+impl Db {
+    /// Opens the database and brings its schema up to date.
+    ///
+    /// # Errors
+    /// When the file can't be opened or written, is no database, or has a schema newer than this program.
+    pub async fn open(location: &Location) -> Result<Self, Error> {
+        let Location::Sqlite(path) = location;
+        let path = path.clone();
+        let driver = tokio::task::spawn_blocking(move || sqlite::Driver::open(&path))
+            .await
+            .map_err(|panic| Error::internal(format!("opening the database: {panic}")))??;
+        Ok(Self { driver: Arc::new(driver) })
+    }
+
+    /// Runs `work` on one snapshot.
+    ///
+    /// # Errors
+    /// What `work` returns; [`Kind::Busy`] when too many reads wait.
+    pub async fn read<T, F>(&self, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Conn<'_>) -> Result<T, Error> + Send + 'static,
+    {
+        self.driver.read(work).await
+    }
+
+    /// Runs `work` in one transaction: committed and durable when it gives `Ok`, undone when it gives `Err`.
+    ///
+    /// # Errors
+    /// What `work` returns; [`Kind::Busy`] when too many writes wait or another process holds the lock too long.
+    pub async fn write<T, F>(&self, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Conn<'_>) -> Result<T, Error> + Send + 'static,
+    {
+        self.driver.write(work).await
+    }
+
+    /// Changes its value soon (within half a second) after another process committed to the same database.
+    #[must_use]
+    pub fn changed_elsewhere(&self) -> watch::Receiver<u64> {
+        self.driver.changed_elsewhere()
+    }
+
+    /// Becomes `Some(why)` when the disk failed in a way after which nothing may be written any more.
+    #[must_use]
+    pub fn failure(&self) -> watch::Receiver<Option<String>> {
+        self.driver.failure()
+    }
+
+    /// The driver itself, for the ledger's tuned adapter.
+    pub(crate) fn sqlite(&self) -> &Arc<sqlite::Driver> {
+        &self.driver
+    }
+}
+
+/// What a statement can fail with, as far as callers tell it apart.
+#[derive(Debug)]
+pub enum StoreError {
+    /// A unique index refused a row; the text names the columns, such as `users.email`.
+    Duplicate(String),
+    /// Somebody else holds the lock.
+    Locked(String),
+    /// The disk is full.
+    Full(String),
+    /// Anything else.
+    Other(String),
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Duplicate(columns) => {
+                let detail = Text::fixed("There is one like it already.", "이미 같은 것이 있습니다.");
+                Self::new(Kind::Conflict, "duplicate", detail).because(columns)
+            }
+            StoreError::Locked(why) => Self::busy(1).because(why),
+            StoreError::Full(why) => {
+                let detail = Text::fixed(
+                    "The server's disk is full; nothing was changed. Free some space and try again.",
+                    "서버의 디스크가 가득 찼습니다. 변경된 것은 없습니다.",
+                );
+                Self::new(Kind::Busy, "storage_full", detail).because(why).retry_after_s(30)
+            }
+            StoreError::Other(why) => Self::internal(why),
+        }
+    }
+}
+
+/// Gives a unique index's refusal the words of the room that it happened in; leaves every other error as it is.
+///
+/// # Errors
+/// `otherwise` for a duplicate, else the statement's own error.
+pub fn on_duplicate<T>(result: Result<T, StoreError>, otherwise: impl FnOnce() -> Error) -> Result<T, Error> {
+    result.map_err(|error| match error {
+        StoreError::Duplicate(_) => otherwise(),
+        other => other.into(),
+    })
+}
