@@ -64,15 +64,16 @@ CREATE TABLE orders (
     expires_at        INTEGER NOT NULL,
     settled_at        INTEGER,                -- when it was completed
     closed_at         INTEGER,                -- when it was cancelled or refunded
-    payment_provider  TEXT,
+    payment_provider  TEXT NOT NULL,
     payment_reference TEXT,
-    payment_status    TEXT CHECK (payment_status IN ('pending', 'paid', 'declined', 'abandoned', 'refunded')),
+    payment_status    TEXT NOT NULL
+        CHECK (payment_status IN ('unpaid', 'pending', 'paid', 'declined', 'abandoned', 'refunded')),
     CHECK ((state = 'cancelled') = (reason IS NOT NULL)),
     CHECK ((state IN ('completed', 'refunded')) = (settled_at IS NOT NULL)),
     CHECK ((state IN ('cancelled', 'refunded')) = (closed_at IS NOT NULL))
 ) WITHOUT ROWID;
 CREATE INDEX orders_by_buyer ON orders (buyer_id, id);
-CREATE INDEX orders_live ON orders (buyer_id, product_id, quantity) WHERE state IN ('held', 'completed');
+CREATE INDEX orders_live ON orders (product_id, buyer_id, quantity) WHERE state IN ('held', 'completed');
 CREATE INDEX orders_due ON orders (expires_at) WHERE state = 'held';
 
 -- Append-only. A row's three amounts are what it adds to the product's counts.

@@ -1,0 +1,186 @@
+//! The ledger: the one place where units of stock move.
+//!
+//! [`Ledger`] is its handle. A purchase passes the door ([`Ledger::admit`], memory only), waits in the engine's queue,
+//! is decided by the pure core (`decide.rs` over `rules.rs`) together with whoever else is waiting, and is answered when
+//! the batch is durable. The audit proves afterwards, from the rows alone, that nothing went wrong.
+//!
+//! The ledger knows no room: it is told buyers' ids, products' ids and terms, and nothing more.
+
+pub mod audit;
+mod board;
+mod decide;
+mod engine;
+mod model;
+pub(crate) mod offers;
+mod queries;
+mod refusal;
+mod rows;
+mod rules;
+mod sqlite;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use board::Live;
+pub use model::*;
+pub use queries::OrderFilter;
+
+use self::audit::Audit;
+use self::board::Board;
+use self::engine::Engine;
+use self::sqlite::SqliteLedger;
+use crate::kernel::clock::Clock;
+use crate::kernel::error::Error;
+use crate::kernel::ids::{OrderId, ProductId, UserId};
+use crate::kernel::page::{Page, PageRequest};
+use crate::store::Db;
+
+/// How often the sweeper looks for holds that have run out.
+const SWEEP_INTERVAL: Duration = Duration::from_millis(250);
+/// How many holds the sweeper ends in one go.
+const SWEEP_MAX: i64 = 256;
+
+/// The handle that the rooms share.
+pub struct Ledger {
+    db: Db,
+    clock: Arc<dyn Clock>,
+    board: Arc<Board>,
+    adapter: Arc<SqliteLedger>,
+    engine: Engine,
+}
+
+impl Ledger {
+    /// Starts the engine on `db` and fills the board. Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// When the offers can't be read.
+    pub async fn start(db: Db, clock: Arc<dyn Clock>, queue_length: usize) -> Result<Arc<Self>, Error> {
+        let board = Arc::new(Board::default());
+        let adapter = Arc::new(SqliteLedger::new(Arc::clone(db.sqlite()), Arc::clone(&clock), Arc::clone(&board)));
+        adapter.reload(None).await?;
+        let engine = Engine::start(Arc::clone(&adapter), queue_length);
+        Ok(Arc::new(Self { db, clock, board, adapter, engine }))
+    }
+
+    /// Keeps the board in step with other processes and ends holds on time, until the ledger is dropped.
+    pub fn keep_current(self: &Arc<Self>) {
+        let ledger = Arc::downgrade(self);
+        let mut changed = self.db.changed_elsewhere();
+        tokio::spawn(async move {
+            while changed.changed().await.is_ok() {
+                let Some(ledger) = ledger.upgrade() else { return };
+                if let Err(error) = ledger.reload(None).await {
+                    tracing::warn!(%error, "the live counts could not be reloaded; the next change tries again");
+                }
+            }
+        });
+        let ledger = Arc::downgrade(self);
+        tokio::spawn(async move {
+            let mut ticks = tokio::time::interval(SWEEP_INTERVAL);
+            loop {
+                ticks.tick().await;
+                let Some(ledger) = ledger.upgrade() else { return };
+                if let Err(error) = ledger.sweep().await {
+                    tracing::warn!(%error, "expired holds could not be swept; the next round tries again");
+                }
+            }
+        });
+    }
+
+    /// Turns a purchase away at the door when memory alone says so. Not for requests with an idempotency key: theirs may
+    /// be a replay.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub fn admit(&self, product: &ProductId, quantity: Units, one_call: bool) -> Result<(), Error> {
+        self.board.admit(product, quantity, one_call, self.clock.now()).map_err(Error::from)
+    }
+
+    /// Carries a command out; the answer is durable. The flag says that an idempotency key brought a first answer back.
+    ///
+    /// # Errors
+    /// The refusal (marked as replayed when it is one); [`Error::busy`] when nothing was done and a retry may help.
+    pub async fn submit(&self, command: Command) -> Result<(Done, bool), Error> {
+        let Outcome { result, replayed } = self.engine.submit(command).await?;
+        match result {
+            Ok(done) => Ok((done, replayed)),
+            Err(refusal) => Err(Error::from(refusal).replayed(replayed)),
+        }
+    }
+
+    /// Ends the holds whose time has run out; gives how many.
+    ///
+    /// # Errors
+    /// When the database can't be read or written.
+    pub async fn sweep(&self) -> Result<usize, Error> {
+        let mut swept = 0;
+        loop {
+            let now = self.clock.now();
+            let due = self.db.read(move |conn| queries::due(conn, now, SWEEP_MAX)).await?;
+            let (found, more) = (due.len(), i64::try_from(due.len()) == Ok(SWEEP_MAX));
+            let expiries = due.into_iter().map(|order| self.submit(Command::Expire { order }));
+            futures_util::future::try_join_all(expiries).await?;
+            swept += found;
+            if !more {
+                return Ok(swept);
+            }
+        }
+    }
+
+    /// A product's terms and counts from memory; `None` when it is unknown or retired.
+    #[must_use]
+    pub fn live(&self, product: &ProductId) -> Option<Live> {
+        self.board.live(product)
+    }
+
+    /// Takes one offer, or all of them, from the database again, after a change that did not go through the engine.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub async fn reload(&self, product: Option<&ProductId>) -> Result<(), Error> {
+        self.adapter.reload(product.cloned()).await
+    }
+
+    /// One order, if there is one.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub async fn order(&self, id: OrderId) -> Result<Option<Order>, Error> {
+        let now = self.clock.now();
+        self.db.read(move |conn| queries::order(conn, id, now)).await
+    }
+
+    /// A buyer's orders, newest first.
+    ///
+    /// # Errors
+    /// A cursor of another list; a fault of the database.
+    pub async fn orders_of(&self, buyer: UserId, page: PageRequest) -> Result<Page<Order>, Error> {
+        let now = self.clock.now();
+        self.db.read(move |conn| queries::orders_of(conn, buyer, &page, now)).await
+    }
+
+    /// Everybody's orders, newest first.
+    ///
+    /// # Errors
+    /// A cursor of another list; a fault of the database.
+    pub async fn orders(&self, filter: OrderFilter, page: PageRequest) -> Result<Page<Order>, Error> {
+        let now = self.clock.now();
+        self.db.read(move |conn| queries::orders(conn, &filter, &page, now)).await
+    }
+
+    /// A product's movements, newest first.
+    ///
+    /// # Errors
+    /// A cursor of another list; a fault of the database.
+    pub async fn movements(&self, product: ProductId, page: PageRequest) -> Result<Page<Movement>, Error> {
+        self.db.read(move |conn| queries::movements(conn, &product, &page)).await
+    }
+
+    /// Proves every invariant from the rows.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub async fn audit(db: &Db) -> Result<Audit, Error> {
+        db.read(audit::audit).await
+    }
+}

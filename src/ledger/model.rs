@@ -1,0 +1,514 @@
+//! The ledger's words: stock, offers, orders, movements, and what can be asked of it.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+
+use crate::kernel::clock::Timestamp;
+use crate::kernel::ids::{OrderId, ProductId, UserId};
+use crate::kernel::money::Currency;
+
+/// The most units in one order.
+pub const QUANTITY_MAX: i64 = 1_000;
+/// The most units of one product.
+pub const STOCK_MAX: i64 = 1_000_000_000;
+/// The longest hold, in seconds: a day. Nothing extends a hold, so this is its whole life.
+pub const HOLD_SECONDS_MAX: i64 = 86_400;
+/// How long a hold lives when the offer does not say, in seconds.
+pub const HOLD_SECONDS_DEFAULT: i64 = 600;
+
+/// Pieces of stock.
+pub type Units = i64;
+
+/// An enum whose variants are words in rows and in JSON.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name { $($(#[$vdoc])* $variant),* }
+
+        impl $name {
+            /// Every variant, in order.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// The word in rows and in JSON.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word),* }
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = &'static str;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                match text {
+                    $($word => Ok(Self::$variant),)*
+                    _ => Err(concat!("one of", $(" '", $word, "'"),*)),
+                }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    };
+}
+
+words! {
+    /// How a product is sold.
+    Kind {
+        /// 예약 상품: sold in a window, in one call or by entering payment.
+        Reservation = "reservation",
+        /// 일반 상품: always on sale, by entering payment.
+        General = "general",
+    }
+}
+
+words! {
+    /// Where an order stands.
+    State {
+        /// 결제 중: its units wait for the payment.
+        Held = "held",
+        /// 결제 완료: paid, its units are sold.
+        Completed = "completed",
+        /// 결제 취소: its units went back on sale.
+        Cancelled = "cancelled",
+        /// Completed once, then paid back; its units went back on sale.
+        Refunded = "refunded",
+    }
+}
+
+words! {
+    /// Why an order was cancelled.
+    Reason {
+        /// The one-call buyer left the payment.
+        Abandoned = "abandoned",
+        /// The provider said no.
+        PaymentDeclined = "payment_declined",
+        /// The hold's time ran out.
+        Expired = "expired",
+        /// The buyer cancelled.
+        ByBuyer = "by_buyer",
+        /// An admin cancelled.
+        ByAdmin = "by_admin",
+    }
+}
+
+words! {
+    /// Why units moved.
+    MovementKind {
+        /// available → held.
+        Hold = "hold",
+        /// held → sold.
+        Sell = "sell",
+        /// held → available.
+        Release = "release",
+        /// sold → available.
+        Refund = "refund",
+        /// new units.
+        Restock = "restock",
+        /// units taken off sale.
+        Withdraw = "withdraw",
+    }
+}
+
+words! {
+    /// Where a payment stands.
+    PaymentStatus {
+        /// Nobody has been asked for money yet.
+        Unpaid = "unpaid",
+        /// The provider has been asked and has not answered.
+        Pending = "pending",
+        /// Charged.
+        Paid = "paid",
+        /// Refused by the provider; nothing was charged.
+        Declined = "declined",
+        /// The buyer left; nothing was charged.
+        Abandoned = "abandoned",
+        /// Charged and paid back.
+        Refunded = "refunded",
+    }
+}
+
+words! {
+    /// Whether a product can be bought now.
+    SaleState {
+        /// Its window has not opened.
+        Upcoming = "upcoming",
+        /// It can be bought.
+        Open = "open",
+        /// Its window has closed.
+        Closed = "closed",
+        /// It is open, and no unit is available.
+        SoldOut = "sold_out",
+    }
+}
+
+/// A product's units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stock {
+    /// On sale.
+    pub available: Units,
+    /// In orders that wait for payment.
+    pub held: Units,
+    /// In completed orders.
+    pub sold: Units,
+}
+
+impl Stock {
+    /// All of them.
+    #[must_use]
+    pub fn total(self) -> Units {
+        self.available + self.held + self.sold
+    }
+}
+
+/// On which terms a product is sold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Terms {
+    /// How it is sold.
+    pub kind: Kind,
+    /// One unit, in minor units of `currency`.
+    pub price: i64,
+    /// The currency.
+    pub currency: Currency,
+    /// The first moment of the sale; `None`: it is open already.
+    pub opens_at: Option<Timestamp>,
+    /// The first moment after the sale; `None`: it never closes.
+    pub closes_at: Option<Timestamp>,
+    /// How many units one buyer may have in live orders; `None`: any number.
+    pub per_buyer_limit: Option<Units>,
+    /// How long a hold lives.
+    pub hold_seconds: i64,
+}
+
+/// A product as the ledger sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offer {
+    /// The product.
+    pub product: ProductId,
+    /// On which terms.
+    pub terms: Terms,
+    /// How many.
+    pub stock: Stock,
+    /// How many movements there have been; the next one is numbered one more.
+    pub movement_count: i64,
+    /// Taken out of the catalogue: nobody can order it any more, open holds may still be settled.
+    pub retired: bool,
+}
+
+/// What is known of an order's payment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Payment {
+    /// Who charges.
+    pub provider: Cow<'static, str>,
+    /// The provider's word for the charge.
+    pub reference: Option<String>,
+    /// Where it stands.
+    pub status: PaymentStatus,
+}
+
+/// One buyer's claim on units of one product.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    /// Its id.
+    pub id: OrderId,
+    /// Whose it is.
+    pub buyer: UserId,
+    /// What was ordered.
+    pub product: ProductId,
+    /// How many.
+    pub quantity: Units,
+    /// The sum, in minor units of `currency`, fixed when the order was made.
+    pub amount: i64,
+    /// The currency.
+    pub currency: Currency,
+    /// Where it stands.
+    pub state: State,
+    /// Why it was cancelled.
+    pub reason: Option<Reason>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// From this moment on the hold can't be settled.
+    pub expires_at: Timestamp,
+    /// When it was completed.
+    pub settled_at: Option<Timestamp>,
+    /// When it was cancelled or refunded.
+    pub closed_at: Option<Timestamp>,
+    /// The payment.
+    pub payment: Payment,
+}
+
+impl Order {
+    /// Whether it counts against stock and against the buyer's limit.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        matches!(self.state, State::Held | State::Completed)
+    }
+}
+
+/// Who moved units, for the history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mover {
+    /// A buyer.
+    User(UserId),
+    /// An admin over HTTP.
+    Admin(UserId),
+    /// Somebody at the command line.
+    Console,
+    /// The server itself: an expired hold.
+    System,
+}
+
+impl fmt::Display for Mover {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User(id) => write!(f, "user:{id}"),
+            Self::Admin(id) => write!(f, "admin:{id}"),
+            Self::Console => f.write_str("console"),
+            Self::System => f.write_str("system"),
+        }
+    }
+}
+
+/// One row of the append-only history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Movement {
+    /// Of which product.
+    pub product: ProductId,
+    /// 1, 2, 3, … for each product.
+    pub number: i64,
+    /// Why.
+    pub kind: MovementKind,
+    /// What it adds to the product's counts.
+    pub change: Stock,
+    /// For which order; none for a restock or a withdrawal.
+    pub order: Option<OrderId>,
+    /// Who, as [`Mover`] prints it.
+    pub actor: String,
+    /// The admin's reason.
+    pub reason: Option<String>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// How a charge ended. It comes in with the command: the rules draw no lots and call nobody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Charge {
+    /// Charged, under the provider's reference.
+    Paid(String),
+    /// Not charged.
+    Failed(Failure),
+}
+
+/// Why nothing was charged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// The provider said no.
+    Declined,
+    /// The buyer left before paying.
+    Abandoned,
+}
+
+/// A buyer's idempotency key, with its scope.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Key {
+    /// Whose.
+    pub buyer: UserId,
+    /// On which route, ids included.
+    pub path: String,
+    /// The header's text.
+    pub key: String,
+}
+
+/// A key as it comes with a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyedRequest {
+    /// The key.
+    pub key: Key,
+    /// A hash of what the request means.
+    pub body_hash: [u8; 32],
+}
+
+/// What a key was answered with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyRecord {
+    /// The hash that came with it.
+    pub body_hash: [u8; 32],
+    /// The answer.
+    pub answer: Answered,
+}
+
+/// The answer that a key stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answered {
+    /// An order; what is said about it follows from its rows.
+    Order(OrderId),
+    /// A final refusal that made no order.
+    Refused(FinalRefusal),
+}
+
+words! {
+    /// A refusal that stays true for its request, so that a key may replay it.
+    FinalRefusal {
+        /// No unit was left.
+        SoldOut = "sold_out",
+        /// The buyer had as many as allowed.
+        LimitReached = "limit_reached",
+        /// The window had closed.
+        SaleClosed = "sale_closed",
+    }
+}
+
+/// What can be asked of the ledger.
+#[derive(Debug, Clone)]
+pub enum Command {
+    /// Take units for a buyer.
+    Enter(Enter),
+    /// Charge a held order and settle it. Without a charge the order is marked as being charged, and a
+    /// [`Command::Settle`] follows.
+    Confirm {
+        /// Which.
+        order: OrderId,
+        /// Whose.
+        buyer: UserId,
+        /// How the charge ended, when the provider answers on the spot.
+        charge: Option<Charge>,
+        /// The buyer's key.
+        key: Option<KeyedRequest>,
+    },
+    /// The answer to a charge that took its time.
+    Settle {
+        /// Which.
+        order: OrderId,
+        /// How it ended.
+        charge: Charge,
+    },
+    /// End a hold.
+    Cancel {
+        /// Which.
+        order: OrderId,
+        /// Who wants it: a buyer reaches only their own.
+        by: Mover,
+        /// The buyer's key.
+        key: Option<KeyedRequest>,
+    },
+    /// Pay a completed order back.
+    Refund {
+        /// Which.
+        order: OrderId,
+        /// Who wants it: a buyer reaches only their own.
+        by: Mover,
+        /// The buyer's key.
+        key: Option<KeyedRequest>,
+    },
+    /// End a hold whose time has run out; one that is still running is left alone.
+    Expire {
+        /// Which.
+        order: OrderId,
+    },
+    /// Add units, or take available ones off sale.
+    Adjust {
+        /// Which product.
+        product: ProductId,
+        /// How many; negative takes off.
+        delta: Units,
+        /// Who.
+        by: Mover,
+        /// Why.
+        reason: Option<String>,
+    },
+}
+
+/// A buyer wants units.
+#[derive(Debug, Clone)]
+pub struct Enter {
+    /// The order's id, should there be one.
+    pub order: OrderId,
+    /// Who wants them.
+    pub buyer: UserId,
+    /// Of what.
+    pub product: ProductId,
+    /// How many.
+    pub quantity: Units,
+    /// How it goes on.
+    pub then: Then,
+    /// The provider's name, for the order's payment.
+    pub provider: &'static str,
+    /// The buyer's key, if there is one.
+    pub key: Option<KeyedRequest>,
+}
+
+/// How an order goes on after its units were taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Then {
+    /// It waits for the buyer: `POST /payments`.
+    Wait,
+    /// It is settled in the same step: a one-call purchase whose provider answers on the spot.
+    Settle(Charge),
+    /// It is being charged: a one-call purchase whose provider takes its time.
+    Charge,
+}
+
+/// What the ledger did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Done {
+    /// The order as it stands, or as it stood when the key was first used.
+    Order(Order),
+    /// The adjustment's row.
+    Movement(Movement),
+    /// Nothing was to do.
+    Nothing,
+}
+
+/// Why the ledger did not do it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// There is no such product, or no longer.
+    ProductNotFound,
+    /// A general product can't be bought in one call.
+    NotAReservation,
+    /// The window opens later.
+    SaleNotOpen(Timestamp),
+    /// The window has closed.
+    SaleClosed,
+    /// Fewer units are available than were asked for.
+    SoldOut,
+    /// The buyer's live orders would exceed the limit.
+    LimitReached,
+    /// The sum would not fit.
+    AmountTooLarge,
+    /// There is no such order for this asker.
+    OrderNotFound,
+    /// The hold's time ran out.
+    HoldExpired(OrderId),
+    /// Nothing was charged; the order is cancelled.
+    Unpaid(OrderId, Failure),
+    /// The order was resolved in another way before.
+    Resolved(OrderId, State),
+    /// A charge for this order is under way.
+    InProgress(OrderId),
+    /// Fewer units are available than shall be taken off.
+    CannotWithdraw {
+        /// The counts as they are.
+        stock: Stock,
+        /// What was asked for.
+        delta: Units,
+    },
+    /// There would be more than [`STOCK_MAX`].
+    TooManyUnits,
+    /// The key was used with another request.
+    KeyMismatch,
+}
+
+/// A command's outcome, and whether it was told before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// What was done, or why not.
+    pub result: Result<Done, Refusal>,
+    /// True when an idempotency key brought a first answer back.
+    pub replayed: bool,
+}

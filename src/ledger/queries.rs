@@ -1,0 +1,94 @@
+//! What is read of orders and movements, outside the engine: plain SQL by index, one snapshot each.
+
+use super::model::{Movement, Order, State};
+use super::rows::{self, select_movements, select_orders};
+use super::rules;
+use crate::kernel::clock::Timestamp;
+use crate::kernel::error::Error;
+use crate::kernel::ids::{OrderId, ProductId, UserId};
+use crate::kernel::page::{Cursors, Page, PageRequest};
+use crate::store::{Conn, bind};
+
+const BUYERS_ORDERS: Cursors = Cursors("orders");
+const ALL_ORDERS: Cursors = Cursors("all-orders");
+const MOVEMENTS: Cursors = Cursors("movements");
+
+/// Sorts after every order id.
+const AFTER_ALL: [u8; 16] = [0xFF; 16];
+
+/// Which orders an admin wants to see.
+#[derive(Debug, Clone, Default)]
+pub struct OrderFilter {
+    /// Of one buyer.
+    pub buyer: Option<UserId>,
+    /// Of one product.
+    pub product: Option<ProductId>,
+    /// In one state.
+    pub state: Option<State>,
+}
+
+/// One order, as it is seen at `now`.
+pub(crate) fn order(conn: &Conn<'_>, id: OrderId, now: Timestamp) -> Result<Option<Order>, Error> {
+    let order = conn.row(select_orders!("WHERE id = $1"), bind![id.as_bytes()], rows::order)?;
+    Ok(order.map(|order| rules::as_seen(order, now)))
+}
+
+/// A buyer's orders, newest first.
+pub(crate) fn orders_of(
+    conn: &Conn<'_>,
+    buyer: UserId,
+    page: &PageRequest,
+    now: Timestamp,
+) -> Result<Page<Order>, Error> {
+    let before = BUYERS_ORDERS.open::<OrderId>(page.after.as_deref())?;
+    let before = before.as_ref().map_or(AFTER_ALL.as_slice(), |id| id.as_bytes());
+    let orders = conn.rows(
+        select_orders!("WHERE buyer_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3"),
+        bind![buyer.0, before, i64::from(page.limit) + 1],
+        |row| Ok(rules::as_seen(rows::order(row)?, now)),
+    )?;
+    Ok(BUYERS_ORDERS.page(orders, page.limit, |order| order.id))
+}
+
+/// Everybody's orders, newest first, for admins.
+pub(crate) fn orders(
+    conn: &Conn<'_>,
+    filter: &OrderFilter,
+    page: &PageRequest,
+    now: Timestamp,
+) -> Result<Page<Order>, Error> {
+    let before = ALL_ORDERS.open::<OrderId>(page.after.as_deref())?;
+    let before = before.as_ref().map_or(AFTER_ALL.as_slice(), |id| id.as_bytes());
+    let orders = conn.rows(
+        select_orders!(
+            "WHERE id < $1 AND ($2 IS NULL OR buyer_id = $2) AND ($3 IS NULL OR product_id = $3) \
+             AND ($4 IS NULL OR state = $4) ORDER BY id DESC LIMIT $5"
+        ),
+        bind![
+            before,
+            filter.buyer.map(|id| id.0),
+            filter.product.as_ref().map(ProductId::as_str),
+            filter.state.map(State::as_str),
+            i64::from(page.limit) + 1,
+        ],
+        |row| Ok(rules::as_seen(rows::order(row)?, now)),
+    )?;
+    Ok(ALL_ORDERS.page(orders, page.limit, |order| order.id))
+}
+
+/// A product's movements, newest first.
+pub(crate) fn movements(conn: &Conn<'_>, product: &ProductId, page: &PageRequest) -> Result<Page<Movement>, Error> {
+    let before = MOVEMENTS.open::<i64>(page.after.as_deref())?.unwrap_or(i64::MAX);
+    let movements = conn.rows(
+        select_movements!("WHERE product_id = $1 AND number < $2 ORDER BY number DESC LIMIT $3"),
+        bind![product.as_str(), before, i64::from(page.limit) + 1],
+        rows::movement,
+    )?;
+    Ok(MOVEMENTS.page(movements, page.limit, |movement| movement.number))
+}
+
+/// Holds whose time has run out at `now`, the longest overdue first, at most `limit`.
+pub(crate) fn due(conn: &Conn<'_>, now: Timestamp, limit: i64) -> Result<Vec<OrderId>, Error> {
+    const SQL: &str = "SELECT id FROM orders WHERE state = 'held' AND expires_at <= $1 ORDER BY expires_at LIMIT $2";
+    Ok(conn.rows(SQL, bind![now.0, limit], |row| row.id(0, OrderId::from_bytes))?)
+}
