@@ -226,11 +226,7 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
 fn cannot_open(path: &Path, error: &StoreError) -> Error {
     let (StoreError::Other(why) | StoreError::Locked(why) | StoreError::Full(why) | StoreError::Duplicate(why)) = error;
     let detail = Text::made(
-        format!(
-            "The database {} can't be opened: {why}. Check that the folder exists, that you may write to it, \
-             and that the file is a preorder database.",
-            path.display()
-        ),
+        format!("The database {} can't be opened: {why}.", path.display()),
         format!("데이터베이스 {}를 열 수 없습니다: {why}", path.display()),
     );
     Error::new(Kind::Conflict, "database_unavailable", detail)
