@@ -3,6 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+/// What [`Targets`] are written as.
+pub const TARGETS_ALLOWED: &str = "'all', or names between commas: users, products, stock, payments, purchases";
+
 /// A group of routes that a process can serve by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Target {
@@ -62,10 +65,8 @@ impl FromStr for Targets {
             return Ok(Self::all());
         }
         let known = |name: &str| Target::ALL.into_iter().find(|target| target.as_str() == name.trim());
-        let mut targets: Vec<Target> = text
-            .split(',')
-            .map(|name| known(name).ok_or("'all', or a list of users, products, stock, payments, purchases"))
-            .collect::<Result<_, _>>()?;
+        let mut targets: Vec<Target> =
+            text.split(',').map(|name| known(name).ok_or(TARGETS_ALLOWED)).collect::<Result<_, _>>()?;
         targets.sort_unstable();
         targets.dedup();
         Ok(Self(targets))

@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 
 use super::context::Context;
 use super::failure::Failure;
-use super::output::Table;
+use super::output::{Items, Table};
 use crate::config::{Entry, Settings};
 
 /// What `config` takes.
@@ -60,7 +60,7 @@ impl From<Entry<'_>> for SettingView {
 
 fn show(context: &Context) -> Result<(), Failure> {
     let items: Vec<SettingView> = context.settings().entries().map(SettingView::from).collect();
-    context.output().answer(&serde_json::json!({ "items": items }), || table(context.settings()))
+    context.output().answer(&Items { items }, || table(context.settings()))
 }
 
 fn table(settings: &Settings) -> Table {

@@ -23,9 +23,13 @@ use self::failure::Failure;
 use self::output::Output;
 use crate::config::{Flag, Settings, Sources};
 
+const AFTER_HELP: &str = "\
+Settings also come from preorder.toml and from PREORDER_… variables: see 'preorder config show'.
+Exit codes: 0 done, 1 failed, 2 wrong usage.";
+
 /// Runs limited-stock preorder sales, and never oversells.
 #[derive(Debug, Parser)]
-#[command(name = "preorder", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(name = "preorder", version, max_term_width = 100, arg_required_else_help = true, after_help = AFTER_HELP)]
 struct Cli {
     #[command(flatten)]
     global: Global,
@@ -56,10 +60,10 @@ struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Bring the database up to date.
+    /// Look after the database.
     #[command(subcommand)]
     Db(db::Args),
-    /// Show the settings and where they come from.
+    /// Show and check the settings.
     #[command(subcommand)]
     Config(config::Args),
     /// Print the completion script of a shell.

@@ -9,6 +9,7 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::error::ErrorKind;
 use comfy_table::presets;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -79,6 +80,12 @@ impl Output {
     }
 }
 
+/// A list, as programs see it; HTTP's lists have the same shape.
+#[derive(Serialize)]
+pub(super) struct Items<T> {
+    pub(super) items: Vec<T>,
+}
+
 /// Prints one line on stdout, whatever the format: for answers that are plain text by nature.
 ///
 /// # Errors
@@ -110,11 +117,21 @@ pub(super) fn failure(failure: &Failure) -> ExitCode {
     ExitCode::from(failure.exit_code())
 }
 
-/// Prints what clap has to say: help and version on stdout, wrong usage on stderr.
+/// Prints what clap has to say: help and version on stdout, wrong usage on stderr with hints like everybody else's.
 pub(super) fn usage(message: &clap::Error) -> ExitCode {
-    // Nobody is left to hear that printing failed.
-    drop(message.print());
+    match message.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            // Nobody is left to hear that printing failed.
+            drop(message.print());
+        }
+        _ => to_stderr(&with_our_hints(&message.render().to_string())),
+    }
     ExitCode::from(u8::try_from(message.exit_code()).unwrap_or(u8::MAX))
+}
+
+/// Turns clap's `tip:` lines and its last line into `hint:` lines.
+fn with_our_hints(text: &str) -> String {
+    text.replace("\n  tip: ", "\nhint: ").replace("\nFor more information, try '--help'.", "\nhint: try '--help'")
 }
 
 /// There is no better place to complain when stderr is gone.

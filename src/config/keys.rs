@@ -6,6 +6,7 @@ use serde_json::Value as Json;
 
 use super::{CacheKind, Config, ProviderKind, Secret};
 use crate::store::Location;
+use crate::target::TARGETS_ALLOWED;
 
 /// The fewest characters of a signing secret: HS256 asks for a key as long as its 256-bit hash (RFC 7518, 3.2).
 const SECRET_CHARS_MIN: usize = 32;
@@ -154,7 +155,7 @@ pub static SETTINGS: &[Setting] = &[
         doc: "Which rooms this process serves.",
         secret: false,
         form: Form::Text {
-            allowed: "'all', or a list of users, products, stock, payments, purchases",
+            allowed: TARGETS_ALLOWED,
             set: |config, text| text.parse().map(|target| config.target = target),
             get: |config| Some(config.target.to_string()),
         },

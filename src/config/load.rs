@@ -177,36 +177,40 @@ fn joint_faults(config: &Config) -> Vec<Fault> {
 
 impl Fault {
     fn refused(setting: &Setting, written: &str, origin: &Origin, allowed: &str) -> Self {
-        let value = if setting.secret { "what it is (hidden)".to_owned() } else { masked(written) };
-        let (key, default) = (setting.key, shown(setting, &Config::default()));
+        let value = if setting.secret { "the value".to_owned() } else { masked(written) };
+        let default = match setting.value(&Config::default()) {
+            Json::Null => "made on first start".to_owned(),
+            Json::String(text) => text,
+            other => other.to_string(),
+        };
         let hint = match origin {
-            Origin::Default | Origin::Flag(_) => format!("Without it, {key} is {default}."),
-            Origin::File(path) => {
-                format!("Change it in {}, or remove it to get the default, {default}.", path.display())
-            }
-            Origin::Environment(name) => format!("Change {name}, or unset it to get the default, {default}."),
+            Origin::Default | Origin::Flag(_) => format!("Change it, or leave it out (default: {default})."),
+            Origin::File(path) => format!("Change it in {}, or remove it (default: {default}).", path.display()),
+            Origin::Environment(name) => format!("Change {name}, or unset it (default: {default})."),
         };
         Self {
-            what: format!("The setting {key} can't be {value} ({}). Allowed: {allowed}.", from(origin)),
+            what: format!("Setting {}: {value} ({}) is not allowed. Allowed: {allowed}.", setting.key, from(origin)),
             hint,
             on_command_line: matches!(origin, Origin::Flag(_)),
         }
     }
 
     fn unknown(name: &str, origin: &Origin) -> Self {
-        let (what, candidates): (_, Vec<String>) = match origin {
+        let (what, remove, known) = match origin {
             Origin::Environment(_) => (
-                format!("Unknown environment variable {name}: every {PREFIX}… variable must be a setting."),
-                SETTINGS.iter().map(Setting::variable).collect(),
+                format!("Unknown environment variable {name}; every {PREFIX}… variable must name a setting."),
+                "Unset",
+                nearest(&name.replacen(PREFIX, "", 1).to_ascii_lowercase()).map(Setting::variable),
             ),
             _ => (
                 format!("Unknown setting {name} ({}).", from(origin)),
-                SETTINGS.iter().map(|setting| setting.key.to_owned()).collect(),
+                "Remove",
+                nearest(&name.replace('.', "_")).map(|setting| setting.key.to_owned()),
             ),
         };
-        let hint = match nearest(name, &candidates) {
-            Some(known) => format!("Did you mean {known}? 'preorder config show' lists every setting."),
-            None => "'preorder config show' lists every setting, once this one is gone.".to_owned(),
+        let hint = match known {
+            Some(known) => format!("Did you mean {known}?"),
+            None => format!("{remove} it; 'preorder config show' then lists every setting."),
         };
         Self { what, hint, on_command_line: false }
     }
@@ -239,7 +243,7 @@ fn from(origin: &Origin) -> String {
     match origin {
         Origin::Default => "the default".to_owned(),
         Origin::File(path) => format!("from the file {}", path.display()),
-        Origin::Environment(name) => format!("from the environment, {name}"),
+        Origin::Environment(name) => format!("from the environment variable {name}"),
         Origin::Flag(name) => format!("from the flag {name}"),
     }
 }
@@ -256,14 +260,14 @@ fn masked(value: &str) -> String {
     }
 }
 
-/// The candidate that `name` was probably meant to be.
-fn nearest<'a>(name: &str, candidates: &'a [String]) -> Option<&'a str> {
-    candidates
+/// The setting that `name`, written with `_` for `.`, was probably meant to be.
+fn nearest(name: &str) -> Option<&'static Setting> {
+    SETTINGS
         .iter()
-        .map(|candidate| (strsim::jaro(name, candidate), candidate.as_str()))
+        .map(|setting| (strsim::jaro(name, &setting.key.replace('.', "_")), setting))
         .filter(|(likeness, _)| *likeness >= LIKENESS_MIN)
         .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .map(|(_, candidate)| candidate)
+        .map(|(_, setting)| setting)
 }
 
 impl From<Fault> for SettingsError {

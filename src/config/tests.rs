@@ -101,11 +101,11 @@ fn bad_values_name_key_value_origin_and_what_is_allowed() {
     assert_eq!(
         texts,
         [
-            "The setting payment.simulated.abandon_rate can't be 1.5 (from the file preorder.toml). \
+            "Setting payment.simulated.abandon_rate: 1.5 (from the file preorder.toml) is not allowed. \
              Allowed: a number from 0 to 1.",
-            "The setting payment.simulated.latency_ms can't be \"0\" (from the file preorder.toml). \
+            "Setting payment.simulated.latency_ms: \"0\" (from the file preorder.toml) is not allowed. \
              Allowed: a whole number from 0 to 600000, without quotes.",
-            "The setting listen can't be \"here\" (from the environment, PREORDER_LISTEN). \
+            "Setting listen: \"here\" (from the environment variable PREORDER_LISTEN) is not allowed. \
              Allowed: ADDRESS:PORT, such as 127.0.0.1:8080 or [::1]:8080.",
         ]
     );
@@ -127,7 +127,7 @@ fn secrets_are_never_told() {
     assert_eq!(shown, "(hidden)");
     assert!(!format!("{settings:?}").contains("horse"));
 
-    for file in ["jwt.secret = 'horse'", "jwt.secret = ['horse']", "jwt.secret = 'horse"] {
+    for file in ["jwt.secret = 'horse'", "jwt.secret = ['horse']", "jwt.secret = 'horse", "jwt.secret = horse"] {
         let text = format!("{:?}", faults(file, &[]));
         assert!(!text.contains("horse"), "{text}");
     }

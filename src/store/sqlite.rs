@@ -208,7 +208,8 @@ fn check_version(number: i32) -> Result<(), Error> {
 
 fn connect(path: &Path) -> Result<Connection, StoreError> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder).map_err(|e| StoreError::Other(e.to_string()))?;
+        std::fs::create_dir_all(folder)
+            .map_err(|error| StoreError::Other(format!("its folder {} can't be made: {error}", folder.display())))?;
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;

@@ -69,6 +69,7 @@ fn wrong_usage_exits_with_2() {
     insta::assert_snapshot!("usage_nothing", shell.run(""));
     insta::assert_snapshot!("usage_unknown_command", shell.run("migrate"));
     insta::assert_snapshot!("usage_unknown_flag", shell.run("db migrate --forced"));
+    insta::assert_snapshot!("usage_mistyped_flag", shell.run("db migrate --jso"));
     insta::assert_snapshot!("usage_bad_flag_value", shell.run("db migrate --db postgres://ann:secret@host/shop"));
 }
 
