@@ -2,6 +2,7 @@
 
 use crate::config::{Fault, SettingsError};
 use crate::kernel::error::Error;
+use crate::seed::SeedError;
 
 /// The exit code of a subcommand that failed.
 const FAILED: u8 = 1;
@@ -15,6 +16,8 @@ pub(super) enum Failure {
     Refused(Error),
     /// The settings are wrong.
     Settings(SettingsError),
+    /// The seed files are wrong.
+    Seeds(SeedError),
     /// Something of the command line's own.
     Told {
         /// What went wrong.
@@ -54,7 +57,7 @@ impl Failure {
     pub(super) fn exit_code(&self) -> u8 {
         match self {
             Self::Settings(error) if error.0.iter().any(|fault| fault.on_command_line) => WRONG_USAGE,
-            Self::Refused(_) | Self::Settings(_) | Self::Interrupted => FAILED,
+            Self::Refused(_) | Self::Settings(_) | Self::Seeds(_) | Self::Interrupted => FAILED,
             Self::Told { exit_code, .. } => *exit_code,
             Self::ReaderGone => 0,
         }
@@ -67,6 +70,7 @@ impl Failure {
             Self::Settings(error) => {
                 error.0.iter().map(|Fault { what, hint, .. }| (what.clone(), Some(hint.clone()))).collect()
             }
+            Self::Seeds(error) => error.0.iter().map(|fault| (format!("{fault}."), None)).collect(),
             Self::Told { what, hint, .. } => vec![(what.clone(), hint.clone())],
             Self::Interrupted => vec![("Interrupted.".to_owned(), None)],
             Self::ReaderGone => Vec::new(),
@@ -81,7 +85,7 @@ fn hint_for(code: &str) -> Option<&'static str> {
             "Check that the path is a preorder database that you may write to, or name another with --db sqlite:PATH."
         }
         "schema_newer" => "Use the preorder that wrote it, or name another database with --db sqlite:PATH.",
-        "busy" => "Another process is writing to this database; try again in a moment.",
+        "busy" | "database_locked" => "Try again in a moment; another process may be at work on this database.",
         "storage_full" => "Free some space and try again.",
         "user_not_found" => "'preorder user list' shows every user.",
         "product_not_found" => "'preorder product list' shows every product.",
@@ -94,6 +98,12 @@ fn hint_for(code: &str) -> Option<&'static str> {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self::Refused(error)
+    }
+}
+
+impl From<SeedError> for Failure {
+    fn from(error: SeedError) -> Self {
+        Self::Seeds(error)
     }
 }
 

@@ -12,6 +12,7 @@ mod failure;
 mod logging;
 mod output;
 mod password;
+mod user;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -122,7 +123,8 @@ fn run(cli: Cli) -> Result<(), Failure> {
     result
 }
 
-/// Runs `work`, and drops it at Ctrl-C: a transaction that was open is undone.
+/// Runs `work`, and drops it at Ctrl-C: a transaction that was open is undone. A server is not run by this: it closes
+/// its doors first, in its own time.
 ///
 /// `work` is polled first, so Ctrl-C keeps its usual meaning (the process ends, the terminal gets its echo back) up to
 /// the first time that `work` waits. Passwords are asked for in that stretch; see [`password`].

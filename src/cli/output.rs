@@ -139,16 +139,21 @@ fn to_stderr(text: &str) {
     drop(io::stderr().lock().write_all(text.as_bytes()));
 }
 
-/// A table for people: a line of titles and a line for each row, in columns.
+/// A table for people: a line of titles and a line for each row, in columns two spaces apart.
 pub(super) struct Table(comfy_table::Table);
 
 impl Table {
     pub(super) fn new(titles: &[&str]) -> Self {
-        let mut table = comfy_table::Table::new();
-        table.load_style(presets::NOTHING).set_header(titles.iter().map(|title| title.to_uppercase()));
-        let mut table = Self(table);
-        table.space();
+        let mut table = Self::untitled();
+        table.0.set_header(titles.iter().map(|title| title.to_uppercase()));
         table
+    }
+
+    /// A table that needs no titles, such as names and values.
+    pub(super) fn untitled() -> Self {
+        let mut table = comfy_table::Table::new();
+        table.load_style(presets::NOTHING);
+        Self(table)
     }
 
     /// Adds a row with as many cells as there are titles.
@@ -166,17 +171,14 @@ impl Table {
         }
         self
     }
-
-    /// Columns start at the left edge and stand two spaces apart.
-    fn space(&mut self) {
-        for column in self.0.column_iter_mut() {
-            column.set_padding((0, 2));
-        }
-    }
 }
 
 impl Display for Table {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0.trim_fmt())
+        let mut table = self.0.clone();
+        for column in table.column_iter_mut() {
+            column.set_padding((0, 2));
+        }
+        f.write_str(&table.trim_fmt())
     }
 }

@@ -225,6 +225,13 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
 }
 
 fn cannot_open(path: &Path, error: &StoreError) -> Error {
+    if let StoreError::Locked(why) = error {
+        let detail = Text::made(
+            format!("Another process keeps the database {} locked.", path.display()),
+            format!("다른 프로세스가 데이터베이스 {}를 잠그고 있습니다.", path.display()),
+        );
+        return Error::new(Kind::Busy, "database_locked", detail).because(why.as_str()).retry_after_s(1);
+    }
     let (StoreError::Other(why) | StoreError::Locked(why) | StoreError::Full(why) | StoreError::Duplicate(why)) = error;
     let detail = Text::made(
         format!("The database {} can't be opened: {why}.", path.display()),

@@ -3,3 +3,4 @@
 #![allow(clippy::unwrap_used, reason = "a test that meets the unexpected should stop there")]
 
 mod cli;
+mod docs;
