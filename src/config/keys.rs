@@ -247,7 +247,12 @@ pub static SETTINGS: &[Setting] = &[
         "The same seed gives the same order the same outcome."
     ),
     whole!("password.memory_kib", 8..=1_048_576, password.memory_kib, "Memory of one password hash, in KiB."),
-    whole!("password.iterations", 1..=100, password.iterations, "Passes of one password hash over its memory."),
+    whole!(
+        "password.iterations",
+        1..=100,
+        password.iterations,
+        "How many times one password hash passes over its memory."
+    ),
     whole!("password.threads", 1..=256, password.threads, "Threads that do nothing but hash passwords."),
     whole!(
         "password.queue_length",

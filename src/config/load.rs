@@ -113,7 +113,10 @@ impl Loading {
             let key = format!("{prefix}{name}");
             let origin = Origin::File(path.to_owned());
             match (value, Setting::find(&key)) {
-                (toml::Value::Table(inner), None) if !inner.is_empty() => self.table(path, &format!("{key}."), inner),
+                // A known section may be empty, such as when all of its lines are commented out.
+                (toml::Value::Table(inner), None) if !inner.is_empty() || is_section(&key) => {
+                    self.table(path, &format!("{key}."), inner);
+                }
                 (_, None) => self.faults.push(Fault::unknown(&key, &origin)),
                 (value, Some(setting)) => {
                     let written = value.to_string();
@@ -150,6 +153,10 @@ impl Loading {
             Err(allowed) => self.faults.push(Fault::refused(setting, written, &origin, &allowed)),
         }
     }
+}
+
+fn is_section(name: &str) -> bool {
+    SETTINGS.iter().any(|setting| setting.key.strip_prefix(name).is_some_and(|rest| rest.starts_with('.')))
 }
 
 /// Values that are allowed one by one, but not together.
@@ -189,7 +196,7 @@ impl Fault {
             Origin::Environment(name) => format!("Change {name}, or unset it (default: {default})."),
         };
         Self {
-            what: format!("Setting {}: {value} ({}) is not allowed. Allowed: {allowed}.", setting.key, from(origin)),
+            what: format!("Setting {}: {value} ({}) is not allowed. Allowed: {allowed}.", setting.key, told(origin)),
             hint,
             on_command_line: matches!(origin, Origin::Flag(_)),
         }
@@ -203,7 +210,7 @@ impl Fault {
                 nearest(&name.replacen(PREFIX, "", 1).to_ascii_lowercase()).map(Setting::variable),
             ),
             _ => (
-                format!("Unknown setting {name} ({}).", from(origin)),
+                format!("Unknown setting {name} ({}).", told(origin)),
                 "Remove",
                 nearest(&name.replace('.', "_")).map(|setting| setting.key.to_owned()),
             ),
@@ -221,7 +228,7 @@ impl Fault {
         let line = before.matches('\n').count() + 1;
         Self {
             what: format!("{} is not TOML: line {line}: {}.", path.display(), error.message().trim_end_matches('.')),
-            hint: "Texts stand in double quotes: db = \"sqlite:data/preorder.db\".".to_owned(),
+            hint: "A setting is written as in: db = \"sqlite:data/preorder.db\".".to_owned(),
             on_command_line: false,
         }
     }
@@ -239,7 +246,7 @@ impl Fault {
     }
 }
 
-fn from(origin: &Origin) -> String {
+fn told(origin: &Origin) -> String {
     match origin {
         Origin::Default => "the default".to_owned(),
         Origin::File(path) => format!("from the file {}", path.display()),

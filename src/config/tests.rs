@@ -43,6 +43,11 @@ fn each_layer_covers_the_one_below() {
 }
 
 #[test]
+fn a_section_may_be_empty() {
+    Settings::load(&sources("[jwt]\n[payment.simulated]\n[limits]\n", &[], &[])).unwrap();
+}
+
+#[test]
 fn every_default_may_be_written_out() {
     let defaults = Config::default();
     for setting in SETTINGS.iter().filter(|setting| !setting.secret) {
