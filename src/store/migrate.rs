@@ -19,10 +19,7 @@ pub(super) fn run(connection: &mut Connection) -> Result<(), Error> {
     let version = version(connection)?;
     if version > SCHEMA_VERSION {
         let detail = Text::made(
-            format!(
-                "This database has schema version {version}, newer than this program's {SCHEMA_VERSION}; \
-                 use the newer preorder, or another database."
-            ),
+            format!("This database has schema version {version}, newer than this program's {SCHEMA_VERSION}."),
             format!("데이터베이스의 스키마 버전({version})이 이 프로그램({SCHEMA_VERSION})보다 새롭습니다."),
         );
         return Err(Error::new(Kind::Conflict, "schema_newer", detail));

@@ -208,7 +208,8 @@ fn check_version(number: i32) -> Result<(), Error> {
 
 fn connect(path: &Path) -> Result<Connection, StoreError> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder).map_err(|e| StoreError::Other(e.to_string()))?;
+        std::fs::create_dir_all(folder)
+            .map_err(|error| StoreError::Other(format!("its folder {} can't be made: {error}", folder.display())))?;
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
@@ -224,13 +225,16 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
 }
 
 fn cannot_open(path: &Path, error: &StoreError) -> Error {
+    if let StoreError::Locked(why) = error {
+        let detail = Text::made(
+            format!("Another process keeps the database {} locked.", path.display()),
+            format!("다른 프로세스가 데이터베이스 {}를 잠그고 있습니다.", path.display()),
+        );
+        return Error::new(Kind::Busy, "database_locked", detail).because(why.as_str()).retry_after_s(1);
+    }
     let (StoreError::Other(why) | StoreError::Locked(why) | StoreError::Full(why) | StoreError::Duplicate(why)) = error;
     let detail = Text::made(
-        format!(
-            "The database {} can't be opened: {why}. Check that the folder exists, that you may write to it, \
-             and that the file is a preorder database.",
-            path.display()
-        ),
+        format!("The database {} can't be opened: {why}.", path.display()),
         format!("데이터베이스 {}를 열 수 없습니다: {why}", path.display()),
     );
     Error::new(Kind::Conflict, "database_unavailable", detail)

@@ -1,9 +1,26 @@
 //! The settings: what they mean, what they default to, and what is allowed.
+//!
+//! [`SETTINGS`] is the one table of keys; parsing, `preorder config show` and the documentation all read it.
+//! [`Settings::load`] puts the layers on top of each other (defaults, file, environment, flags), checks every value, and
+//! remembers where each came from. [`Sources::gather`] is the only place in the program that reads the environment.
 
+mod keys;
+mod load;
+mod sources;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::path::PathBuf;
 
+pub use keys::{SETTINGS, Setting};
+pub use load::{Entry, Fault, Settings, SettingsError};
+pub use sources::{FILE_NAME, Flag, Origin, Sources};
+
 use crate::store::Location;
+use crate::target::Targets;
 
 /// Everything that can be set, valid as a whole.
 #[derive(Debug, Clone)]
@@ -12,6 +29,10 @@ pub struct Config {
     pub db: Location,
     /// Where the server listens.
     pub listen: SocketAddr,
+    /// Which rooms this process serves.
+    pub target: Targets,
+    /// What holds the values that are read often.
+    pub cache: CacheKind,
     /// Tokens.
     pub jwt: JwtConfig,
     /// The payment provider.
@@ -24,11 +45,44 @@ pub struct Config {
     pub log: String,
 }
 
+/// What holds the values that are read often.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CacheKind {
+    /// The process's own memory.
+    Moka,
+}
+
+/// A text that is never shown: not by `{:?}`, not in an error, not by `config show`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Hides `text`.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+}
+
+impl Deref for Secret {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(hidden)")
+    }
+}
+
 /// Tokens.
 #[derive(Debug, Clone)]
 pub struct JwtConfig {
     /// The signing secret; made on first start when it is not set.
-    pub secret: Option<String>,
+    pub secret: Option<Secret>,
     /// How long an access token lives, in minutes.
     pub access_minutes: u32,
     /// How long a session can be refreshed, in hours.
@@ -40,8 +94,17 @@ pub struct JwtConfig {
 /// The payment provider.
 #[derive(Debug, Clone, Copy)]
 pub struct PaymentConfig {
+    /// Who takes the money.
+    pub provider: ProviderKind,
     /// The simulated provider's behaviour.
     pub simulated: SimulatedConfig,
+}
+
+/// Who takes the money.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProviderKind {
+    /// Nobody: outcomes are drawn from a seed.
+    Simulated,
 }
 
 /// How simulated buyers and their bank behave.
@@ -100,8 +163,11 @@ impl Default for Config {
         Self {
             db: Location::Sqlite(PathBuf::from("data/preorder.db")),
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            target: Targets::all(),
+            cache: CacheKind::Moka,
             jwt: JwtConfig { secret: None, access_minutes: 10, refresh_hours: 24, secure_cookies: false },
             payment: PaymentConfig {
+                provider: ProviderKind::Simulated,
                 simulated: SimulatedConfig { abandon_rate: 0.2, decline_rate: 0.2, latency_ms: 0, seed: 1 },
             },
             // OWASP's Password Storage Cheat Sheet: argon2id with 19 MiB, two passes, one lane.

@@ -1,0 +1,41 @@
+//! What every subcommand gets: the settings, the way out, and the things that it opens.
+
+use super::failure::Failure;
+use super::output::Output;
+use crate::config::{Config, Settings};
+use crate::store::Db;
+
+/// One run of the program.
+pub(super) struct Context {
+    settings: Settings,
+    output: Output,
+}
+
+impl Context {
+    pub(super) fn new(settings: Settings, output: Output) -> Self {
+        Self { settings, output }
+    }
+
+    /// The effective settings with their origins.
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The effective settings.
+    pub(super) fn config(&self) -> &Config {
+        &self.settings.config
+    }
+
+    /// The only printer.
+    pub(super) fn output(&self) -> Output {
+        self.output
+    }
+
+    /// Opens the database and brings its schema up to date.
+    ///
+    /// # Errors
+    /// When it can't be opened, or is newer than this program.
+    pub(super) async fn db(&self) -> Result<Db, Failure> {
+        Ok(Db::open(&self.config().db).await?)
+    }
+}
