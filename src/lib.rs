@@ -1,5 +1,11 @@
 //! `preorder`: limited-stock sales that never oversell.
 
+pub mod app;
 pub mod config;
+pub mod gateway;
+pub mod http;
 pub mod kernel;
+pub mod server;
 pub mod store;
+pub mod target;
+pub mod users;
