@@ -38,6 +38,9 @@ use crate::users;
 /// How long the loop waits when the system has no file descriptor left; trying at once would only burn the processor.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 
+/// The longest request head, and what a connection may hold in memory at most; hyper's default is over 400 KiB.
+const BUFFER_BYTES_MAX: usize = 65_536;
+
 /// The rooms that this process serves, behind the door.
 pub fn router(app: &App, targets: &Targets) -> Router {
     behind_door(app, rooms(app, targets))
@@ -151,7 +154,9 @@ impl Connections {
     fn new(router: Router, limits: &Limits) -> Self {
         let mut http = http1::Builder::new();
         // The timer runs while a connection waits for a request's head, so it ends idle connections as well.
-        http.timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(limits.header_timeout_s));
+        http.timer(TokioTimer::new())
+            .header_read_timeout(Duration::from_secs(limits.header_timeout_s))
+            .max_buf_size(BUFFER_BYTES_MAX);
         let connections = limits.connections.clamp(1, Semaphore::MAX_PERMITS);
         Self { router, http, free: Arc::new(Semaphore::new(connections)) }
     }

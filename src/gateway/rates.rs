@@ -36,8 +36,8 @@ impl<K: Hash + Eq + Clone> Rates<K> {
             limiter.retain_recent();
         }
         limiter.check_key(key).map_err(|not_until| {
-            let wait = not_until.wait_time_from(self.clock.now());
-            u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1)
+            let wait_ms = not_until.wait_time_from(self.clock.now()).as_millis();
+            u32::try_from(wait_ms.div_ceil(1000)).unwrap_or(u32::MAX).max(1)
         })
     }
 }

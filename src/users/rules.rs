@@ -28,6 +28,9 @@ pub(super) fn check_new_user(new: NewUser) -> Result<CheckedUser, Error> {
     let mut check = Check::new();
     let email = check.parse("email", new.email.as_deref());
     let name = check.text("name", new.name.as_deref(), 1, NAME_CHARS_MAX);
+    if name.contains(['\n', '\t']) {
+        check.fault("name", "bad_character", Text::fixed("A name is one line.", "이름은 한 줄이어야 합니다."));
+    }
     let greeting = check.text("greeting", new.greeting.as_deref(), 0, GREETING_CHARS_MAX);
     let password = password(&mut check, "password", new.password);
     check.done()?;
@@ -141,6 +144,13 @@ mod tests {
         let expected =
             [("email", "not_allowed"), ("name", "blank"), ("greeting", "too_long"), ("password", "required")];
         assert_eq!(faults, expected);
+    }
+
+    #[test]
+    fn a_name_is_one_line() {
+        let error = check_new_user(NewUser { name: Some("Ann\nAdmin".to_owned()), ..NewUser::default() }).unwrap_err();
+        let name = error.parts().fields.iter().find(|fault| fault.field == "name").unwrap();
+        assert_eq!(name.code, "bad_character");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The integration tests, in one binary: each file tells about one room, or about what cuts across them.
+#![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
 
+mod extractors;
 mod server;
 mod support;
 mod users;

@@ -211,6 +211,24 @@ async fn slow_heads_and_idle_connections_are_closed() {
 }
 
 #[tokio::test]
+async fn a_body_that_does_not_arrive_is_given_up_on() {
+    let app = TestApp::with(|config| config.limits.request_timeout_s = 1).await;
+    let mut slow = Wire::open(&app).await;
+    slow.send("POST /users/signup HTTP/1.1\r\nhost: shop\r\ncontent-type: application/json\r\n").await;
+    slow.send("content-length: 100\r\n\r\n{").await;
+    let answer = slow.read_to_end().await;
+    assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("\"code\":\"timeout\""), "{answer}");
+}
+
+#[tokio::test]
+async fn a_head_without_end_is_refused() {
+    let app = TestApp::start().await;
+    let mut wire = Wire::open(&app).await;
+    wire.send(&format!("GET /healthz HTTP/1.1\r\nx: {}", "x".repeat(100_000))).await;
+    assert!(wire.read_until("\r\n").await.starts_with("HTTP/1.1 431"));
+}
+
+#[tokio::test]
 async fn connections_over_the_limit_wait_their_turn() {
     let first_has_left = Arc::new(AtomicBool::new(false));
     let seen = Arc::clone(&first_has_left);

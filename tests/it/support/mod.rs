@@ -22,15 +22,15 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 /// Everybody's password.
-pub const PASSWORD: &str = "correct horse";
+pub(crate) const PASSWORD: &str = "correct horse";
 
 /// How long anything that must happen may take before a test gives up on it.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A running server.
-pub struct TestApp {
-    pub app: Arc<App>,
-    pub address: std::net::SocketAddr,
+pub(crate) struct TestApp {
+    pub(crate) app: Arc<App>,
+    pub(crate) address: std::net::SocketAddr,
     client: reqwest::Client,
     stop: oneshot::Sender<()>,
     server: JoinHandle<Result<(), Error>>,
@@ -39,17 +39,17 @@ pub struct TestApp {
 
 impl TestApp {
     /// A server with settings that suit tests: cheap passwords, no rate limits.
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::with(|_| {}).await
     }
 
     /// A server with some settings changed.
-    pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
+    pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
         Self::serving(change, Router::new()).await
     }
 
     /// A server with rooms that only a test has.
-    pub async fn serving(change: impl FnOnce(&mut Config), extra: Router) -> Self {
+    pub(crate) async fn serving(change: impl FnOnce(&mut Config), extra: Router) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut config = Config { db: Location::Sqlite(folder.path().join("shop.db")), ..Config::default() };
         config.password = PasswordConfig { memory_kib: 8, iterations: 1, threads: 2, queue_length: 1000 };
@@ -70,29 +70,29 @@ impl TestApp {
     }
 
     /// Somebody without a token.
-    pub fn anonymous(&self) -> Asker {
+    pub(crate) fn anonymous(&self) -> Asker {
         Asker { client: self.client.clone(), base: format!("http://{}", self.address), token: None }
     }
 
     /// Somebody with a given token.
-    pub fn bearer(&self, token: impl Into<String>) -> Asker {
+    pub(crate) fn bearer(&self, token: impl Into<String>) -> Asker {
         Asker { token: Some(token.into()), ..self.anonymous() }
     }
 
     /// A user `name@example.com` who is signed in.
-    pub async fn user(&self, name: &str) -> Asker {
+    pub(crate) async fn user(&self, name: &str) -> Asker {
         let user = self.account(name, Role::User).await;
         self.bearer(self.app.users.token(user.id, None).await.unwrap())
     }
 
     /// An admin who is signed in.
-    pub async fn admin(&self) -> Asker {
+    pub(crate) async fn admin(&self) -> Asker {
         let admin = self.account("admin", Role::Admin).await;
         self.bearer(self.app.users.token(admin.id, None).await.unwrap())
     }
 
     /// An account `name@example.com` with [`PASSWORD`].
-    pub async fn account(&self, name: &str, role: Role) -> User {
+    pub(crate) async fn account(&self, name: &str, role: Role) -> User {
         let new = NewUser {
             email: Some(format!("{name}@example.com")),
             name: Some(name.to_owned()),
@@ -103,12 +103,12 @@ impl TestApp {
     }
 
     /// What another process on the same database sees and does, such as the command line.
-    pub async fn elsewhere(&self) -> App {
+    pub(crate) async fn elsewhere(&self) -> App {
         App::open(&self.app.config, Arc::new(SystemClock)).await.unwrap()
     }
 
     /// Tells the server to stop; what it ends with comes from the handle.
-    pub fn stop(self) -> JoinHandle<Result<(), Error>> {
+    pub(crate) fn stop(self) -> JoinHandle<Result<(), Error>> {
         self.stop.send(()).unwrap();
         self.server
     }
@@ -116,22 +116,22 @@ impl TestApp {
 
 /// Somebody who sends requests.
 #[derive(Clone)]
-pub struct Asker {
+pub(crate) struct Asker {
     client: reqwest::Client,
     base: String,
     token: Option<String>,
 }
 
 impl Asker {
-    pub async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         self.send(self.request(Method::GET, path)).await
     }
 
-    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
         self.send(self.request(Method::POST, path).json(body)).await
     }
 
-    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.client.request(method, format!("{}{path}", self.base));
         match &self.token {
             Some(token) => request.bearer_auth(token),
@@ -139,7 +139,7 @@ impl Asker {
         }
     }
 
-    pub async fn send(&self, request: RequestBuilder) -> Answer {
+    pub(crate) async fn send(&self, request: RequestBuilder) -> Answer {
         let response = request.send().await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
         let text = response.text().await.unwrap();
@@ -150,29 +150,29 @@ impl Asker {
 
 /// What the server said.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
     /// Null when there is none, or when it is not JSON.
-    pub body: Value,
+    pub(crate) body: Value,
 }
 
 impl Answer {
     /// A header's text.
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
     /// The answer is a success with this status.
     #[track_caller]
-    pub fn ok(self, status: u16) -> Value {
+    pub(crate) fn ok(self, status: u16) -> Value {
         assert_eq!(self.status, status, "{:?}", self.body);
         self.body
     }
 
     /// The answer is a problem document with this status and code.
     #[track_caller]
-    pub fn refused(self, status: u16, code: &str) -> Self {
+    pub(crate) fn refused(self, status: u16, code: &str) -> Self {
         assert_eq!(self.status, status, "{:?}", self.body);
         assert_eq!(self.header("content-type"), "application/problem+json");
         assert_eq!(self.body["code"], code, "{:?}", self.body);
@@ -186,7 +186,7 @@ impl Answer {
 
     /// The answer is a `422` about exactly these fields and codes.
     #[track_caller]
-    pub fn faults(self, expected: &[(&str, &str)]) {
+    pub(crate) fn faults(self, expected: &[(&str, &str)]) {
         let answer = self.refused(422, "validation_failed");
         let faults: Vec<_> = answer.body["errors"]
             .as_array()
@@ -199,7 +199,7 @@ impl Answer {
 }
 
 /// Asks again and again until `done` likes the answer: for what another process did.
-pub async fn eventually(asker: &Asker, path: &str, done: impl Fn(&Answer) -> bool) -> Answer {
+pub(crate) async fn eventually(asker: &Asker, path: &str, done: impl Fn(&Answer) -> bool) -> Answer {
     in_time(async {
         loop {
             let answer = asker.get(path).await;
@@ -212,6 +212,6 @@ pub async fn eventually(asker: &Asker, path: &str, done: impl Fn(&Answer) -> boo
 }
 
 /// Waits for what must happen, with an end.
-pub async fn in_time<T>(what: impl Future<Output = T>) -> T {
+pub(crate) async fn in_time<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, what).await.expect("it should have happened by now")
 }
