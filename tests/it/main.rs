@@ -1,6 +1,10 @@
-//! The integration tests, in one binary: each file tells one part of the program's promise to those outside.
-
-#![allow(clippy::unwrap_used, reason = "a test that meets the unexpected should stop there")]
+//! The integration tests, in one binary: each file tells about one room, or about what cuts across them.
+#![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
 
 mod cli;
 mod docs;
+mod extractors;
+mod ledger;
+mod server;
+mod support;
+mod users;

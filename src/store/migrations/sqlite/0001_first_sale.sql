@@ -11,6 +11,7 @@ CREATE TABLE users (
     created_at    INTEGER NOT NULL
 );
 CREATE INDEX users_locked_out ON users (id) WHERE state <> 'active';
+CREATE INDEX users_admins ON users (id) WHERE role = 'admin';
 
 CREATE TABLE sessions (
     id            BLOB PRIMARY KEY,           -- UUID, the 'sid' of access tokens

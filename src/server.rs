@@ -1,0 +1,203 @@
+//! The server: rooms behind one door, and an accept loop that keeps to its limits.
+//!
+//! The loop is hyper's HTTP/1 by hand rather than `axum::serve`, which has no time limit for a request's head, does not
+//! set `TCP_NODELAY` and accepts connections without end.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::middleware::from_fn_with_state;
+use axum::routing::get;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use serde::Serialize;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tower::Service;
+
+use crate::app::App;
+use crate::config::Limits;
+use crate::gateway::{self, Gateway, PeerAddress};
+use crate::http::{HttpError, Json};
+use crate::kernel::error::{Error, Kind, Text};
+use crate::store::Db;
+use crate::target::{Target, Targets};
+use crate::users;
+
+/// How long the loop waits when the system has no file descriptor left; trying at once would only burn the processor.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
+
+/// The longest request head, and what a connection may hold in memory at most; hyper's default is over 400 KiB.
+const BUFFER_BYTES_MAX: usize = 65_536;
+
+/// The rooms that this process serves, behind the door.
+pub fn router(app: &App, targets: &Targets) -> Router {
+    behind_door(app, rooms(app, targets))
+}
+
+/// The rooms that this process serves, and the probes.
+pub fn rooms(app: &App, targets: &Targets) -> Router {
+    let rooms = [(Target::Users, users::http::routes(Arc::clone(&app.users)))];
+    rooms
+        .into_iter()
+        .filter(|(target, _)| targets.contains(*target))
+        .fold(probes(app.db.clone()), |served, (_, room)| served.merge(room))
+}
+
+/// Puts the door in front of `rooms`.
+pub fn behind_door(app: &App, rooms: Router) -> Router {
+    let limits = &app.config.limits;
+    let gateway = Arc::new(Gateway::new(Arc::clone(&app.users), limits));
+    rooms.layer(DefaultBodyLimit::max(limits.body_bytes)).layer(from_fn_with_state(gateway, gateway::door))
+}
+
+fn probes(db: Db) -> Router {
+    Router::new().route("/healthz", get(healthz)).route("/readyz", get(readyz)).with_state(db)
+}
+
+#[derive(Serialize)]
+struct Health {
+    status: &'static str,
+}
+
+/// Answers while the process is alive, whatever else is the matter.
+async fn healthz() -> Json<Health> {
+    Json(Health { status: "ok" })
+}
+
+/// Answers while the database does.
+async fn readyz(State(db): State<Db>) -> Result<Json<Health>, HttpError> {
+    let failed = db.failure().borrow().clone();
+    let answered = match failed {
+        Some(why) => Err(Error::internal(why)),
+        None => db.read(|conn| Ok(conn.row("SELECT 1", &[], |row| row.int(0))?)).await,
+    };
+    answered.map(|_| Json(Health { status: "ok" })).map_err(|error| {
+        let detail = Text::fixed("The database does not answer.", "데이터베이스가 응답하지 않습니다.");
+        Error::new(Kind::Busy, "not_ready", detail).because(error.to_string()).retry_after_s(1).into()
+    })
+}
+
+/// Runs a server with the tasks that keep `app` up to date.
+///
+/// # Errors
+/// What [`run`] returns.
+pub async fn serve(
+    app: &App,
+    router: Router,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), Error> {
+    let mut followers = JoinSet::new(); // its end aborts them
+    followers.spawn(Arc::clone(&app.users).follow());
+    run(listener, router, &app.config.limits, shutdown).await
+}
+
+/// Answers requests until `shutdown` is over, then lets those in flight end.
+///
+/// # Errors
+/// When requests in flight had to be cut off after `shutdown_timeout_s`.
+pub async fn run(
+    listener: TcpListener,
+    router: Router,
+    limits: &Limits,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), Error> {
+    let mut shutdown = pin!(shutdown);
+    let door = Connections::new(router.with_state(()), limits);
+    let graceful = GracefulShutdown::new();
+    let cut_off = CancellationToken::new();
+    loop {
+        let (stream, peer, permit) = tokio::select! {
+            () = &mut shutdown => break,
+            accepted = door.accept(&listener) => accepted,
+        };
+        let connection = door.serve(stream, peer, graceful.watcher());
+        let cut_off = cut_off.clone();
+        tokio::spawn(async move {
+            cut_off.run_until_cancelled(connection).await;
+            drop(permit);
+        });
+    }
+    // Whoever connects from here on is refused by the system instead of waiting in its queue.
+    drop(listener);
+    if tokio::time::timeout(Duration::from_secs(limits.shutdown_timeout_s), graceful.shutdown()).await.is_ok() {
+        return Ok(());
+    }
+    cut_off.cancel();
+    let detail = Text::fixed(
+        "Some requests did not end in time and were cut off; see limits.shutdown_timeout_s.",
+        "제시간에 끝나지 않은 요청을 중단했습니다. limits.shutdown_timeout_s를 확인하세요.",
+    );
+    Err(Error::new(Kind::Conflict, "shutdown_timeout", detail))
+}
+
+/// What the accept loop makes connections with.
+struct Connections {
+    router: Router,
+    http: http1::Builder,
+    free: Arc<Semaphore>,
+}
+
+impl Connections {
+    fn new(router: Router, limits: &Limits) -> Self {
+        let mut http = http1::Builder::new();
+        // The timer runs while a connection waits for a request's head, so it ends idle connections as well.
+        http.timer(TokioTimer::new())
+            .header_read_timeout(Duration::from_secs(limits.header_timeout_s))
+            .max_buf_size(BUFFER_BYTES_MAX);
+        let connections = limits.connections.clamp(1, Semaphore::MAX_PERMITS);
+        Self { router, http, free: Arc::new(Semaphore::new(connections)) }
+    }
+
+    /// Waits until a connection is free, then for a client. Clients over the limit wait in the system's queue.
+    async fn accept(&self, listener: &TcpListener) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
+        let free = Arc::clone(&self.free);
+        let permit = free.acquire_owned().await.expect("the semaphore is never closed");
+        loop {
+            match listener.accept().await {
+                Ok((stream, peer)) => return (stream, peer, permit),
+                Err(error) if is_the_clients(&error) => {}
+                Err(error) => {
+                    tracing::error!(%error, "accepting a connection failed; check the limit of open files");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    /// Answers one connection's requests.
+    fn serve(&self, stream: TcpStream, peer: SocketAddr, watcher: Watcher) -> impl Future<Output = ()> + use<> {
+        // Without it a small answer can wait 40 ms for the acknowledgement of the one before. A failure costs only that.
+        drop(stream.set_nodelay(true));
+        let router = self.router.clone();
+        let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+            request.extensions_mut().insert(PeerAddress(peer.ip()));
+            router.clone().call(request)
+        });
+        let connection = watcher.watch(self.http.serve_connection(TokioIo::new(stream), service));
+        async move {
+            if let Err(error) = connection.await {
+                // Clients that vanish or send no HTTP are their own affair.
+                tracing::debug!(%error, %peer, "a connection ended early");
+            }
+        }
+    }
+}
+
+/// Whether accepting failed because the client was gone already.
+fn is_the_clients(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}

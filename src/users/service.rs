@@ -1,0 +1,268 @@
+//! What every face calls: accounts. Sessions and tokens are in `sessions`.
+
+use std::sync::Arc;
+
+use tokio::sync::Mutex;
+
+use super::model::{NewUser, SeedUser, Session, User, UserFilter, UserState};
+use super::password::PasswordPool;
+use super::rules::{check_new_user, check_password, email_taken, may_change, user_not_found};
+use super::standing::{Change, Standing};
+use super::store::{self, UserRow};
+use super::tokens::Tokens;
+use super::{Email, secret};
+use crate::config::{Config, JwtConfig};
+use crate::kernel::actor::Role;
+use crate::kernel::clock::Clock;
+use crate::kernel::error::Error;
+use crate::kernel::ids::UserId;
+use crate::kernel::page::{Cursors, Page, PageRequest};
+use crate::store::{Conn, Db};
+
+/// Rows that a seeding transaction adds, so that others get their turn at the writer.
+const SEED_ROWS_MAX: usize = 5_000;
+
+/// Sessions that a list shows.
+const SESSIONS_SHOWN_MAX: u32 = 100;
+
+const CURSORS: Cursors = Cursors("users");
+
+/// Accounts and sessions.
+pub struct Users {
+    pub(super) db: Db,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) jwt: JwtConfig,
+    pub(super) passwords: PasswordPool,
+    pub(super) tokens: Tokens,
+    pub(super) standing: Arc<Standing>,
+    /// Held from a commit until the view in memory shows it, so that two changes of one user arrive there in order.
+    turn: Arc<Mutex<()>>,
+}
+
+impl Users {
+    /// Opens the room: reads or makes the signing secret, starts the hashing threads, and reads who is locked out.
+    ///
+    /// # Errors
+    /// When the secret or the password parameters are no good, or the database does not answer.
+    pub async fn open(db: Db, clock: Arc<dyn Clock>, config: &Config) -> Result<Self, Error> {
+        let (set, location) = (config.jwt.secret.clone(), config.db.clone());
+        let secret = tokio::task::spawn_blocking(move || secret::open(set.as_deref(), &location))
+            .await
+            .map_err(|panic| Error::internal(format!("opening the signing secret: {panic}")))??;
+        let users = Self {
+            db,
+            clock,
+            jwt: config.jwt.clone(),
+            passwords: PasswordPool::start(&config.password)?,
+            tokens: Tokens::new(&secret),
+            standing: Arc::default(),
+            turn: Arc::default(),
+        };
+        users.read_standing().await?;
+        Ok(users)
+    }
+
+    /// Adds a user.
+    ///
+    /// # Errors
+    /// `422` with every fault, `409 email_taken`, `429 login_busy` when too many passwords wait to be hashed.
+    pub async fn add(&self, new: NewUser, role: Role) -> Result<User, Error> {
+        let checked = check_new_user(new)?;
+        let hash = self.passwords.hash(checked.password).await?;
+        let created_at = self.clock.now();
+        self.commit(move |conn| {
+            let row = UserRow {
+                email: &checked.email,
+                name: &checked.name,
+                greeting: &checked.greeting,
+                password_hash: &hash,
+                role,
+                created_at,
+            };
+            let id = store::insert(conn, &row)?.ok_or_else(email_taken)?;
+            let user = store::by_id(conn, id)?.ok_or_else(user_not_found)?;
+            Ok((user, vec![Change::User(id, role, UserState::Active)]))
+        })
+        .await
+    }
+
+    /// The hash of a password that many seed users share; see [`Self::add_many`].
+    ///
+    /// # Errors
+    /// `422` for a password that nobody may have, `429 login_busy`.
+    pub async fn hash_password(&self, password: String) -> Result<String, Error> {
+        self.passwords.hash(check_password(password)?).await
+    }
+
+    /// Adds seed users, skipping those whose e-mail is there already; gives how many were added.
+    ///
+    /// # Errors
+    /// When the database fails; what was added before stays.
+    pub async fn add_many(&self, users: Vec<SeedUser>, password_hash: &str) -> Result<usize, Error> {
+        let mut added = 0;
+        let mut users = users.into_iter();
+        loop {
+            let rows: Vec<_> = users.by_ref().take(SEED_ROWS_MAX).collect();
+            if rows.is_empty() {
+                return Ok(added);
+            }
+            added += self.add_some(rows, password_hash.to_owned()).await?;
+        }
+    }
+
+    async fn add_some(&self, users: Vec<SeedUser>, password_hash: String) -> Result<usize, Error> {
+        let created_at = self.clock.now();
+        self.commit(move |conn| {
+            let mut changes = Vec::new();
+            for SeedUser { email, name, greeting, role } in &users {
+                let (role, password_hash) = (*role, &*password_hash);
+                let row = UserRow { email, name, greeting, password_hash, role, created_at };
+                let id = store::insert(conn, &row)?;
+                changes.extend(id.map(|id| Change::User(id, role, UserState::Active)));
+            }
+            Ok((changes.len(), changes))
+        })
+        .await
+    }
+
+    /// Users by number.
+    ///
+    /// # Errors
+    /// `422` for a cursor that is not this list's.
+    pub async fn list(&self, filter: UserFilter, page: PageRequest) -> Result<Page<User>, Error> {
+        let after = UserId(CURSORS.open(page.after.as_deref())?.unwrap_or_default());
+        let users = self.db.read(move |conn| Ok(store::list(conn, filter, after, page.limit + 1)?)).await?;
+        Ok(CURSORS.page(users, page.limit, |user| user.id))
+    }
+
+    /// The user with this number.
+    ///
+    /// # Errors
+    /// `404 user_not_found`.
+    pub async fn get(&self, id: UserId) -> Result<User, Error> {
+        self.db.read(move |conn| store::by_id(conn, id)?.ok_or_else(user_not_found)).await
+    }
+
+    /// The user with this e-mail or number, as somebody typed it.
+    ///
+    /// # Errors
+    /// `404 user_not_found`.
+    pub async fn find(&self, typed: &str) -> Result<User, Error> {
+        if let Ok(number) = typed.parse() {
+            return self.get(UserId(number)).await;
+        }
+        let email: Email = typed.parse().map_err(|_| user_not_found())?;
+        self.db.read(move |conn| store::by_email(conn, &email)?.ok_or_else(user_not_found)).await
+    }
+
+    /// A user's latest sessions, the newest first.
+    ///
+    /// # Errors
+    /// `404 user_not_found`.
+    pub async fn sessions(&self, id: UserId) -> Result<Vec<Session>, Error> {
+        self.db
+            .read(move |conn| {
+                store::by_id(conn, id)?.ok_or_else(user_not_found)?;
+                Ok(store::sessions(conn, id, SESSIONS_SHOWN_MAX)?)
+            })
+            .await
+    }
+
+    /// Changes what a user may do. It counts at once, for tokens made before as well.
+    ///
+    /// # Errors
+    /// `404 user_not_found`, `409 account_deleted`.
+    pub async fn set_role(&self, id: UserId, role: Role) -> Result<User, Error> {
+        self.change(id, move |conn, _| Ok(store::set_role(conn, id, role)?)).await
+    }
+
+    /// Locks a user out at once. Sessions are kept, for [`Self::unblock`].
+    ///
+    /// # Errors
+    /// `404 user_not_found`, `409 account_deleted`.
+    pub async fn block(&self, id: UserId) -> Result<User, Error> {
+        self.change(id, move |conn, _| Ok(store::set_state(conn, id, UserState::Blocked)?)).await
+    }
+
+    /// Lets a blocked user in again; one who is not blocked stays as they are.
+    ///
+    /// # Errors
+    /// `404 user_not_found`, `409 account_deleted`.
+    pub async fn unblock(&self, id: UserId) -> Result<User, Error> {
+        self.change(id, move |conn, user| {
+            if user.state == UserState::Blocked {
+                store::set_state(conn, id, UserState::Active)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Changes a password and ends all of the user's sessions.
+    ///
+    /// # Errors
+    /// `422` on `password`, `404 user_not_found`, `409 account_deleted`, `429 login_busy`.
+    pub async fn set_password(&self, id: UserId, password: String) -> Result<User, Error> {
+        let hash = self.passwords.hash(check_password(password)?).await?;
+        self.change_and_end_sessions(id, move |conn, _| Ok(store::set_password_hash(conn, id, &hash)?)).await
+    }
+
+    /// Withdraws a user: the number stays, with state `deleted`, an empty name and no other personal data; every
+    /// session ends.
+    ///
+    /// # Errors
+    /// `404 user_not_found`, `409 account_deleted`.
+    pub async fn delete(&self, id: UserId) -> Result<User, Error> {
+        self.change_and_end_sessions(id, move |conn, _| Ok(store::erase(conn, id)?)).await
+    }
+
+    async fn change<F>(&self, id: UserId, change: F) -> Result<User, Error>
+    where
+        F: FnOnce(&Conn<'_>, &User) -> Result<(), Error> + Send + 'static,
+    {
+        self.commit(move |conn| {
+            let before = store::by_id(conn, id)?.ok_or_else(user_not_found)?;
+            may_change(&before)?;
+            change(conn, &before)?;
+            let user = store::by_id(conn, id)?.ok_or_else(user_not_found)?;
+            let change = Change::User(id, user.role, user.state);
+            Ok((user, vec![change]))
+        })
+        .await
+    }
+
+    async fn change_and_end_sessions<F>(&self, id: UserId, change: F) -> Result<User, Error>
+    where
+        F: FnOnce(&Conn<'_>, &User) -> Result<(), Error> + Send + 'static,
+    {
+        let now = self.clock.now();
+        self.commit(move |conn| {
+            let before = store::by_id(conn, id)?.ok_or_else(user_not_found)?;
+            may_change(&before)?;
+            change(conn, &before)?;
+            let mut changes: Vec<_> =
+                store::end_sessions(conn, id, now)?.into_iter().map(Change::SessionEnded).collect();
+            let user = store::by_id(conn, id)?.ok_or_else(user_not_found)?;
+            changes.push(Change::User(id, user.role, user.state));
+            Ok((user, changes))
+        })
+        .await
+    }
+
+    /// Commits `work` and shows its changes to the next request. It runs as a task of its own: a client that hangs up
+    /// after the commit must not leave the memory behind the database.
+    pub(super) async fn commit<T, F>(&self, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Conn<'_>) -> Result<(T, Vec<Change>), Error> + Send + 'static,
+    {
+        let (db, standing, turn) = (self.db.clone(), Arc::clone(&self.standing), Arc::clone(&self.turn));
+        let committed = tokio::spawn(async move {
+            let _turn = turn.lock().await;
+            let (value, changes) = db.write(work).await?;
+            standing.apply(&changes);
+            Ok(value)
+        });
+        committed.await.map_err(|error| Error::internal(format!("changing a user: {error}")))?
+    }
+}

@@ -1,0 +1,235 @@
+//! What every face calls: sessions, their tokens, and who is asking.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::model::{Email, User};
+use super::rules::{invalid_credentials, may_act, may_change, user_not_found};
+use super::service::Users;
+use super::standing::Change;
+use super::store::{self, EndedSince};
+use super::tokens::RefreshToken;
+use crate::kernel::actor::Actor;
+use crate::kernel::clock::Timestamp;
+use crate::kernel::error::{Error, Text};
+use crate::kernel::ids::{SessionId, UserId};
+
+/// The longest life of a token made on the command line: 7 days. The end of a session is remembered that long.
+pub const TOKEN_LIFETIME_S_MAX: u32 = 7 * 24 * 3600;
+
+/// Sessions that one transaction begins, so that others get their turn at the writer.
+const SESSIONS_PER_COMMIT: u32 = 10_000;
+
+/// How often the view in memory is read again although nobody changed anything: it forgets what is over.
+const REREAD_INTERVAL: Duration = Duration::from_mins(10);
+
+/// How long to wait before the view is read again after that failed.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
+
+/// A login that worked.
+#[derive(Debug)]
+pub struct LoggedIn {
+    /// Who it was.
+    pub user: User,
+    /// The access token.
+    pub access_token: String,
+    /// How long the access token lives, in seconds.
+    pub expires_in_s: u32,
+    /// The refresh token, for the cookie.
+    pub refresh_token: String,
+    /// How long the session can be refreshed, in seconds.
+    pub refresh_in_s: u32,
+}
+
+impl Users {
+    /// Who an access token speaks for. Looks at memory only.
+    ///
+    /// # Errors
+    /// `401 token_invalid`, `token_expired` or `session_revoked`, `403 account_blocked` or `account_inactive`.
+    pub fn authenticate(&self, token: &str) -> Result<Actor, Error> {
+        self.standing.judge(self.tokens.verify(token, self.clock.now())?)
+    }
+
+    /// Begins a session for whoever knows the password.
+    ///
+    /// # Errors
+    /// `401 invalid_credentials` for an unknown e-mail or a wrong password, after the same time; `403 account_blocked` or
+    /// `account_inactive`, for the right password only; `429 login_busy` when too many wait.
+    pub async fn login(&self, email: &str, password: String) -> Result<LoggedIn, Error> {
+        let known = match email.parse::<Email>() {
+            Ok(email) => self.user_with_hash(email).await?,
+            Err(_) => None,
+        };
+        let (user, hash) = known.unzip();
+        let right = self.passwords.verify(password, hash.clone()).await?;
+        let (Some(user), Some(hash), true) = (user, hash, right) else { return Err(invalid_credentials()) };
+        may_act(user.state)?;
+        self.begin_session(user, hash).await
+    }
+
+    async fn user_with_hash(&self, email: Email) -> Result<Option<(User, String)>, Error> {
+        self.db
+            .read(move |conn| {
+                let Some(user) = store::by_email(conn, &email)? else { return Ok(None) };
+                let hash = store::password_hash(conn, user.id)?;
+                Ok(hash.map(|hash| (user, hash)))
+            })
+            .await
+    }
+
+    async fn begin_session(&self, user: User, hash: String) -> Result<LoggedIn, Error> {
+        let (now, session) = (self.clock.now(), SessionId::fresh());
+        let refresh_in_s = self.jwt.refresh_hours.saturating_mul(3600);
+        let expires_in_s = self.access_lifetime_s().min(refresh_in_s);
+        let refresh = RefreshToken::fresh(session);
+        let (user_id, refresh_hash) = (user.id, refresh.hash());
+        let expires_at = now.plus_seconds(refresh_in_s.into());
+        self.db
+            .write(move |conn| {
+                // The password may have been changed while this one was checked; the change has ended every session.
+                if store::password_hash(conn, user_id)?.as_ref() != Some(&hash) {
+                    return Err(invalid_credentials());
+                }
+                Ok(store::insert_session(conn, session, user_id, Some(&refresh_hash), (now, expires_at))?)
+            })
+            .await?;
+        let actor = Actor { user: user.id, role: user.role, session };
+        let access_token = self.tokens.sign(actor, now.plus_seconds(expires_in_s.into()))?;
+        Ok(LoggedIn { user, access_token, expires_in_s, refresh_token: refresh.to_text(), refresh_in_s })
+    }
+
+    /// Ends one session; gives how many that were, 1 or 0. Its access tokens stop working at once.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn logout(&self, session: SessionId) -> Result<usize, Error> {
+        let now = self.clock.now();
+        self.commit(move |conn| {
+            let ended = store::end_session(conn, session, now)?;
+            Ok((usize::from(ended), vec![Change::SessionEnded(session)]))
+        })
+        .await
+    }
+
+    /// Ends all of a user's sessions; gives how many that were.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn logout_all(&self, user: UserId) -> Result<usize, Error> {
+        let now = self.clock.now();
+        self.commit(move |conn| {
+            let ended = store::end_sessions(conn, user, now)?;
+            Ok((ended.len(), ended.into_iter().map(Change::SessionEnded).collect()))
+        })
+        .await
+    }
+
+    /// An access token for a user, without a password and without a refresh token: for scripts and tests. It lives
+    /// `lifetime_s`, or as long as a login's.
+    ///
+    /// # Errors
+    /// `404 user_not_found`, `409 account_deleted`, `403 account_blocked`, `422` on `lifetime`.
+    pub async fn token(&self, user: UserId, lifetime_s: Option<u32>) -> Result<String, Error> {
+        let (now, expires_at) = self.token_life(lifetime_s)?;
+        let session = SessionId::fresh();
+        let user = self
+            .db
+            .write(move |conn| {
+                let user = store::by_id(conn, user)?.ok_or_else(user_not_found)?;
+                may_change(&user)?;
+                may_act(user.state)?;
+                store::insert_session(conn, session, user.id, None, (now, expires_at))?;
+                Ok(user)
+            })
+            .await?;
+        self.tokens.sign(Actor { user: user.id, role: user.role, session }, expires_at)
+    }
+
+    /// An access token for each active user, by number; gives how many. Tokens are handed on as their sessions are
+    /// committed, so memory does not grow with the number of users.
+    ///
+    /// # Errors
+    /// `422` on `lifetime`, what `on_token` returns, and when the database fails.
+    pub async fn tokens_for_all(
+        &self,
+        lifetime_s: Option<u32>,
+        mut on_token: impl FnMut(String) -> Result<(), Error>,
+    ) -> Result<usize, Error> {
+        let (now, expires_at) = self.token_life(lifetime_s)?;
+        let (mut after, mut count) = (UserId(0), 0);
+        loop {
+            let actors = self.begin_sessions(after, (now, expires_at)).await?;
+            let Some(last) = actors.last() else { return Ok(count) };
+            after = last.user;
+            count += actors.len();
+            for actor in actors {
+                on_token(self.tokens.sign(actor, expires_at)?)?;
+            }
+        }
+    }
+
+    async fn begin_sessions(&self, after: UserId, life: (Timestamp, Timestamp)) -> Result<Vec<Actor>, Error> {
+        self.db
+            .write(move |conn| {
+                let users = store::active_after(conn, after, SESSIONS_PER_COMMIT.into())?;
+                let begin = |(user, role)| {
+                    let session = SessionId::fresh();
+                    store::insert_session(conn, session, user, None, life)?;
+                    Ok(Actor { user, role, session })
+                };
+                users.into_iter().map(begin).collect()
+            })
+            .await
+    }
+
+    /// From when until when a token made on the command line lives.
+    fn token_life(&self, lifetime_s: Option<u32>) -> Result<(Timestamp, Timestamp), Error> {
+        let lifetime_s = lifetime_s.unwrap_or_else(|| self.access_lifetime_s());
+        if !(1..=TOKEN_LIFETIME_S_MAX).contains(&lifetime_s) {
+            let detail = Text::made(
+                format!("From 1 to {TOKEN_LIFETIME_S_MAX} seconds."),
+                format!("1초부터 {TOKEN_LIFETIME_S_MAX}초까지입니다."),
+            );
+            return Err(Error::invalid_field("lifetime", "out_of_range", detail));
+        }
+        let now = self.clock.now();
+        Ok((now, now.plus_seconds(lifetime_s.into())))
+    }
+
+    fn access_lifetime_s(&self) -> u32 {
+        self.jwt.access_minutes.saturating_mul(60)
+    }
+
+    /// Keeps the view of who may act up to date with what other processes commit; runs until the database is closed.
+    pub async fn follow(self: Arc<Self>) {
+        let mut changed = self.db.changed_elsewhere();
+        loop {
+            if let Ok(Err(_closed)) = tokio::time::timeout(REREAD_INTERVAL, changed.changed()).await {
+                return;
+            }
+            while let Err(error) = self.read_standing().await {
+                tracing::error!(%error, "reading who is locked out failed; trying again");
+                tokio::time::sleep(RETRY_PAUSE).await;
+            }
+        }
+    }
+
+    /// Reads the view of who may act, again when this process changed something meanwhile. That ends: a change costs a
+    /// commit, a read only microseconds.
+    pub(super) async fn read_standing(&self) -> Result<(), Error> {
+        loop {
+            let now = self.clock.now();
+            let access_s = i64::from(self.access_lifetime_s());
+            let since = EndedSince {
+                login: now.plus_seconds(-access_s),
+                any: now.plus_seconds(-access_s.max(TOKEN_LIFETIME_S_MAX.into())),
+                now,
+            };
+            let changes = self.standing.changes();
+            let exceptions = self.db.read(move |conn| Ok(store::exceptions(conn, since)?)).await?;
+            if self.standing.replace(exceptions, changes) {
+                return Ok(());
+            }
+        }
+    }
+}

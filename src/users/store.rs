@@ -1,0 +1,182 @@
+//! This room's SQL.
+
+use super::model::{Email, Session, User, UserFilter, UserState};
+use super::standing::Exceptions;
+use crate::kernel::actor::Role;
+use crate::kernel::clock::Timestamp;
+use crate::kernel::ids::{SessionId, UserId};
+use crate::store::{Conn, Row, StoreError, bind};
+
+/// The columns that [`user`] reads.
+macro_rules! select_user {
+    ($rest:literal) => {
+        concat!("SELECT id, email, name, greeting, role, state, created_at FROM users ", $rest)
+    };
+}
+
+fn user(row: Row<'_>) -> Result<User, StoreError> {
+    let email = row.text_or_null(1)?.map(|_| row.parsed(1)).transpose()?;
+    Ok(User {
+        id: UserId(row.int(0)?),
+        email,
+        name: row.text(2)?,
+        greeting: row.text(3)?,
+        role: row.parsed(4)?,
+        state: row.parsed(5)?,
+        created_at: Timestamp(row.int(6)?),
+    })
+}
+
+/// A row of `users` to be.
+pub(super) struct UserRow<'a> {
+    pub(super) email: &'a Email,
+    pub(super) name: &'a str,
+    pub(super) greeting: &'a str,
+    pub(super) password_hash: &'a str,
+    pub(super) role: Role,
+    pub(super) created_at: Timestamp,
+}
+
+/// Adds an active user; `None` when the e-mail is taken.
+pub(super) fn insert(conn: &Conn<'_>, row: &UserRow<'_>) -> Result<Option<UserId>, StoreError> {
+    conn.row(
+        "INSERT INTO users (email, name, greeting, password_hash, role, state, created_at)
+         VALUES ($1, $2, $3, $4, $5, 'active', $6) ON CONFLICT (email) DO NOTHING RETURNING id",
+        bind![row.email.as_str(), row.name, row.greeting, row.password_hash, row.role.as_str(), row.created_at.0],
+        |row| Ok(UserId(row.int(0)?)),
+    )
+}
+
+pub(super) fn by_id(conn: &Conn<'_>, id: UserId) -> Result<Option<User>, StoreError> {
+    conn.row(select_user!("WHERE id = $1"), bind![id.0], user)
+}
+
+pub(super) fn by_email(conn: &Conn<'_>, email: &Email) -> Result<Option<User>, StoreError> {
+    conn.row(select_user!("WHERE email = $1"), bind![email.as_str()], user)
+}
+
+/// Users by number, from the one after `after`.
+pub(super) fn list(conn: &Conn<'_>, filter: UserFilter, after: UserId, limit: u32) -> Result<Vec<User>, StoreError> {
+    let (role, state) = (filter.role.map(Role::as_str), filter.state.map(UserState::as_str));
+    conn.rows(
+        select_user!("WHERE id > $1 AND ($2 IS NULL OR role = $2) AND ($3 IS NULL OR state = $3) ORDER BY id LIMIT $4"),
+        bind![after.0, role, state, i64::from(limit)],
+        user,
+    )
+}
+
+pub(super) fn password_hash(conn: &Conn<'_>, id: UserId) -> Result<Option<String>, StoreError> {
+    conn.row("SELECT password_hash FROM users WHERE id = $1", bind![id.0], |row| row.text(0))
+}
+
+pub(super) fn set_role(conn: &Conn<'_>, id: UserId, role: Role) -> Result<(), StoreError> {
+    conn.execute("UPDATE users SET role = $1 WHERE id = $2", bind![role.as_str(), id.0]).map(drop)
+}
+
+pub(super) fn set_state(conn: &Conn<'_>, id: UserId, state: UserState) -> Result<(), StoreError> {
+    conn.execute("UPDATE users SET state = $1 WHERE id = $2", bind![state.as_str(), id.0]).map(drop)
+}
+
+pub(super) fn set_password_hash(conn: &Conn<'_>, id: UserId, hash: &str) -> Result<(), StoreError> {
+    conn.execute("UPDATE users SET password_hash = $1 WHERE id = $2", bind![hash, id.0]).map(drop)
+}
+
+/// Keeps the number, which orders and posts point to, and nothing that says whose it was.
+pub(super) fn erase(conn: &Conn<'_>, id: UserId) -> Result<(), StoreError> {
+    conn.execute(
+        "UPDATE users SET state = 'deleted', email = NULL, name = '', greeting = '', password_hash = '' WHERE id = $1",
+        bind![id.0],
+    )
+    .map(drop)
+}
+
+/// Active users by number, from the one after `after`.
+pub(super) fn active_after(conn: &Conn<'_>, after: UserId, limit: i64) -> Result<Vec<(UserId, Role)>, StoreError> {
+    conn.rows(
+        "SELECT id, role FROM users WHERE id > $1 AND state = 'active' ORDER BY id LIMIT $2",
+        bind![after.0, limit],
+        |row| Ok((UserId(row.int(0)?), row.parsed(1)?)),
+    )
+}
+
+/// Begins a session; one without a refresh token's hash can't be refreshed.
+pub(super) fn insert_session(
+    conn: &Conn<'_>,
+    id: SessionId,
+    user: UserId,
+    refresh_hash: Option<&[u8]>,
+    (created_at, expires_at): (Timestamp, Timestamp),
+) -> Result<(), StoreError> {
+    conn.execute(
+        "INSERT INTO sessions (id, user_id, refresh_hash, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)",
+        bind![id.as_bytes(), user.0, refresh_hash, created_at.0, expires_at.0],
+    )
+    .map(drop)
+}
+
+/// Ends a session; `false` when it had ended before.
+pub(super) fn end_session(conn: &Conn<'_>, id: SessionId, now: Timestamp) -> Result<bool, StoreError> {
+    let ended = conn.execute(
+        "UPDATE sessions SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL",
+        bind![now.0, id.as_bytes()],
+    )?;
+    Ok(ended > 0)
+}
+
+/// Ends all of a user's sessions; gives those that were alive.
+pub(super) fn end_sessions(conn: &Conn<'_>, user: UserId, now: Timestamp) -> Result<Vec<SessionId>, StoreError> {
+    conn.rows(
+        "UPDATE sessions SET revoked_at = $1 WHERE user_id = $2 AND revoked_at IS NULL AND expires_at > $3
+         RETURNING id",
+        bind![now.0, user.0, now.0],
+        |row| row.id(0, SessionId::from_bytes),
+    )
+}
+
+/// A user's latest sessions.
+pub(super) fn sessions(conn: &Conn<'_>, user: UserId, limit: u32) -> Result<Vec<Session>, StoreError> {
+    conn.rows(
+        "SELECT id, refresh_hash IS NOT NULL, created_at, expires_at, revoked_at FROM sessions
+         WHERE user_id = $1 ORDER BY id DESC LIMIT $2",
+        bind![user.0, i64::from(limit)],
+        |row| {
+            Ok(Session {
+                id: row.id(0, SessionId::from_bytes)?,
+                refreshable: row.int(1)? != 0,
+                created_at: Timestamp(row.int(2)?),
+                expires_at: Timestamp(row.int(3)?),
+                revoked_at: row.int_or_null(4)?.map(Timestamp),
+            })
+        },
+    )
+}
+
+/// Since when the end of a session still matters.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct EndedSince {
+    /// For sessions that were logged in: their access tokens are short-lived.
+    pub(super) login: Timestamp,
+    /// For tokens made on the command line: they live as long as they were given.
+    pub(super) any: Timestamp,
+    /// The present.
+    pub(super) now: Timestamp,
+}
+
+/// Everybody and everything that a good token is not enough for.
+pub(super) fn exceptions(conn: &Conn<'_>, since: EndedSince) -> Result<Exceptions, StoreError> {
+    let locked_out = conn.rows("SELECT id, state FROM users WHERE state <> 'active'", &[], |row| {
+        Ok((UserId(row.int(0)?), row.parsed(1)?))
+    })?;
+    let admins = conn.rows("SELECT id FROM users WHERE role = 'admin'", &[], |row| Ok(UserId(row.int(0)?)))?;
+    let ended = conn.rows(
+        "SELECT id FROM sessions
+         WHERE revoked_at > $1 AND (revoked_at > $2 OR refresh_hash IS NULL) AND expires_at > $3",
+        bind![since.any.0, since.login.0, since.now.0],
+        |row| row.id(0, SessionId::from_bytes),
+    )?;
+    Ok(Exceptions {
+        locked_out: locked_out.into_iter().collect(),
+        admins: admins.into_iter().collect(),
+        ended: ended.into_iter().collect(),
+    })
+}

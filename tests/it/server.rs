@@ -1,0 +1,299 @@
+//! What is true for every route: problem documents, limits, timeouts, and how the server stops.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::Router;
+use axum::routing::get;
+use reqwest::Method;
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+
+use crate::support::{TestApp, in_time};
+
+#[tokio::test]
+async fn the_probes_answer() {
+    let app = TestApp::start().await;
+    assert_eq!(app.anonymous().get("/healthz").await.ok(200), json!({"status": "ok"}));
+    assert_eq!(app.anonymous().get("/readyz").await.ok(200), json!({"status": "ok"}));
+}
+
+#[tokio::test]
+async fn every_refusal_is_a_problem_document() {
+    let app = TestApp::with(|config| config.limits.body_bytes = 100).await;
+    let asker = app.anonymous();
+    asker.get("/nowhere").await.refused(404, "not_found");
+    asker.get("/users/%FF").await.refused(404, "not_found");
+    let answer = asker.get("/users/login").await.refused(405, "method_not_allowed");
+    assert_eq!(answer.header("allow"), "POST");
+
+    let post = |media_type: &'static str, body: String| {
+        let asker = app.anonymous();
+        let request = asker.request(Method::POST, "/users/signup").header("content-type", media_type).body(body);
+        async move { asker.send(request).await }
+    };
+    post("text/plain", "{}".to_owned()).await.refused(415, "unsupported_media_type");
+    post("application/jsonp", "{}".to_owned()).await.refused(415, "unsupported_media_type");
+    post("application/json", "x".repeat(101)).await.refused(413, "payload_too_large");
+    post("application/json", String::new()).await.refused(400, "malformed_json");
+    post("application/json", "{\"name\": ".to_owned()).await.refused(400, "malformed_json");
+    post("application/json", "[".repeat(100)).await.refused(400, "malformed_json");
+    post("application/vnd.shop+json; charset=utf-8", "{\"x\": 1}".to_owned()).await.faults(&[("x", "unknown_field")]);
+    let bare = asker.request(Method::POST, "/users/signup");
+    asker.send(bare).await.refused(415, "unsupported_media_type");
+}
+
+#[tokio::test]
+async fn the_reader_chooses_the_language() {
+    let app = TestApp::start().await;
+    let asker = app.anonymous();
+    for (accepted, tag, detail) in [
+        ("ko-KR,ko;q=0.9,en;q=0.8", "ko", "이 경로에는 아무것도 없습니다."),
+        ("en,ko;q=0.9", "en", "There is nothing at this path."),
+        ("fr", "en", "There is nothing at this path."),
+    ] {
+        let request = asker.request(Method::GET, "/nowhere").header("accept-language", accepted);
+        let answer = asker.send(request).await.refused(404, "not_found");
+        assert_eq!((answer.header("content-language"), answer.body["detail"].as_str()), (tag, Some(detail)));
+    }
+}
+
+#[tokio::test]
+async fn every_answer_carries_a_request_id() {
+    let app = TestApp::start().await;
+    let asker = app.anonymous();
+    let ask = |id: &'static str| asker.send(asker.request(Method::GET, "/healthz").header("x-request-id", id));
+    assert_eq!(ask("checkout-7.a_B").await.header("x-request-id"), "checkout-7.a_B");
+    let made = ask("with blanks").await;
+    assert_ne!(made.header("x-request-id"), "with blanks");
+    assert_ne!(made.header("x-request-id"), asker.get("/healthz").await.header("x-request-id"));
+}
+
+#[tokio::test]
+async fn an_address_that_asks_too_often_is_put_off() {
+    let app = TestApp::with(|config| {
+        config.limits.address_per_second = 1;
+        config.limits.address_burst = 3;
+    })
+    .await;
+    let asker = app.anonymous();
+    for _ in 0..3 {
+        asker.get("/nowhere").await.refused(404, "not_found");
+    }
+    let put_off = in_time(async {
+        loop {
+            let answer = asker.get("/nowhere").await;
+            if answer.status != 404 {
+                return answer;
+            }
+        }
+    });
+    assert_eq!(put_off.await.refused(429, "rate_limited").header("retry-after"), "1");
+    asker.get("/healthz").await.ok(200);
+}
+
+#[tokio::test]
+async fn an_account_that_asks_too_often_is_put_off() {
+    let app = TestApp::with(|config| {
+        config.limits.account_per_second = 1;
+        config.limits.account_burst = 2;
+    })
+    .await;
+    let (ann, bob) = (app.user("ann").await, app.user("bob").await);
+    let put_off = in_time(async {
+        loop {
+            let answer = ann.get("/users/me").await;
+            if answer.status != 200 {
+                return answer;
+            }
+        }
+    });
+    assert_eq!(put_off.await.refused(429, "rate_limited").header("retry-after"), "1");
+    bob.get("/users/me").await.ok(200);
+    app.anonymous().get("/healthz").await.ok(200);
+}
+
+#[tokio::test]
+async fn a_handler_that_panics_or_hangs_is_answered() {
+    let rooms = Router::new()
+        .route("/panics", get(async || if true { panic!("on purpose, for a test") } else { "" }))
+        .route("/hangs", get(std::future::pending::<&str>));
+    let app = TestApp::serving(|config| config.limits.request_timeout_s = 1, rooms).await;
+    app.anonymous().get("/panics").await.refused(500, "internal");
+    let answer = in_time(app.anonymous().get("/hangs")).await.refused(503, "timeout");
+    assert_eq!(answer.header("retry-after"), "1");
+    app.anonymous().get("/healthz").await.ok(200);
+}
+
+#[tokio::test]
+async fn odd_requests_never_cause_a_500() {
+    let app = TestApp::start().await;
+    let asker = app.user("ann").await;
+    let long = "x".repeat(5_000);
+    for path in ["/%00", "/users/%2e%2e/me", "//", "/users/me?limit=%FF", "/users/me/", &format!("/{long}")] {
+        assert!(asker.get(path).await.status.as_u16() < 500, "{path}");
+    }
+    for (name, value) in [
+        ("authorization", "Bearer "),
+        ("authorization", "\u{a0}"),
+        ("access", &*long),
+        ("accept-language", &*long),
+        ("accept-language", "ko;q=ko"),
+        ("x-request-id", &*long),
+        ("content-type", "/"),
+        ("cookie", "refresh=\u{ff}"),
+    ] {
+        for method in [Method::GET, Method::POST, Method::PUT, Method::HEAD, Method::OPTIONS] {
+            let request = asker.request(method, "/users/login").header(name, value);
+            assert!(asker.send(request).await.status.as_u16() < 500, "{name}");
+        }
+    }
+    for body in
+        ["null", "\"\\ud800\"", "{\"email\":\"\\u0000@x.com\",\"password\":\"\\u0000\"}", "1e999", "{\"email\":1e999}"]
+    {
+        for path in ["/users/login", "/users/signup"] {
+            let request = asker.request(Method::POST, path).header("content-type", "application/json").body(body);
+            assert!(asker.send(request).await.status.as_u16() < 500, "{body}");
+        }
+    }
+}
+
+/// A connection without a client's cleverness.
+struct Wire(TcpStream);
+
+impl Wire {
+    async fn open(app: &TestApp) -> Self {
+        Self(TcpStream::connect(app.address).await.unwrap())
+    }
+
+    async fn send(&mut self, text: &str) {
+        self.0.write_all(text.as_bytes()).await.unwrap();
+    }
+
+    async fn get(&mut self, path: &str) {
+        self.send(&format!("GET {path} HTTP/1.1\r\nhost: shop\r\n\r\n")).await;
+    }
+
+    /// Reads until what came ends with `end`.
+    async fn read_until(&mut self, end: &str) -> String {
+        let mut text = Vec::new();
+        while !text.ends_with(end.as_bytes()) {
+            text.push(in_time(self.0.read_u8()).await.unwrap());
+        }
+        String::from_utf8(text).unwrap()
+    }
+
+    /// Reads until the server closes the connection.
+    async fn read_to_end(&mut self) -> String {
+        let mut text = String::new();
+        in_time(self.0.read_to_string(&mut text)).await.unwrap();
+        text
+    }
+}
+
+const ALIVE: &str = "{\"status\":\"ok\"}";
+
+#[tokio::test]
+async fn slow_heads_and_idle_connections_are_closed() {
+    let app = TestApp::with(|config| config.limits.header_timeout_s = 1).await;
+    let mut silent = Wire::open(&app).await;
+    let mut slow = Wire::open(&app).await;
+    slow.send("GET /healthz HTTP/1.1\r\nhost: sh").await;
+    let mut idle = Wire::open(&app).await;
+    idle.get("/healthz").await;
+    idle.read_until(ALIVE).await;
+    for wire in [&mut silent, &mut slow, &mut idle] {
+        let last_words = wire.read_to_end().await;
+        assert!(last_words.is_empty() || last_words.starts_with("HTTP/1.1 408"), "{last_words}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_arrive_is_given_up_on() {
+    let app = TestApp::with(|config| config.limits.request_timeout_s = 1).await;
+    let mut slow = Wire::open(&app).await;
+    slow.send("POST /users/signup HTTP/1.1\r\nhost: shop\r\ncontent-type: application/json\r\n").await;
+    slow.send("content-length: 100\r\n\r\n{").await;
+    let answer = slow.read_to_end().await;
+    assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("\"code\":\"timeout\""), "{answer}");
+}
+
+#[tokio::test]
+async fn a_head_without_end_is_refused() {
+    let app = TestApp::start().await;
+    let mut wire = Wire::open(&app).await;
+    wire.send(&format!("GET /healthz HTTP/1.1\r\nx: {}", "x".repeat(100_000))).await;
+    assert!(wire.read_until("\r\n").await.starts_with("HTTP/1.1 431"));
+}
+
+#[tokio::test]
+async fn connections_over_the_limit_wait_their_turn() {
+    let first_has_left = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&first_has_left);
+    let rooms =
+        Router::new().route("/turn", get(async move || if seen.load(Ordering::SeqCst) { "after." } else { "beside." }));
+    let app = TestApp::serving(|config| config.limits.connections = 1, rooms).await;
+    let mut first = Wire::open(&app).await;
+    first.get("/healthz").await;
+    first.read_until(ALIVE).await;
+    let mut second = Wire::open(&app).await;
+    second.get("/turn").await;
+    // The second would be answered during these, if it were let in.
+    for _ in 0..20 {
+        first.get("/healthz").await;
+        first.read_until(ALIVE).await;
+    }
+    first_has_left.store(true, Ordering::SeqCst);
+    drop(first);
+    assert!(second.read_until("after.").await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn a_stopping_server_answers_what_is_in_flight_and_takes_no_more() {
+    let (started, finish) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (begun, go_on) = (Arc::clone(&started), Arc::clone(&finish));
+    let rooms = Router::new().route(
+        "/slow",
+        get(async move || {
+            begun.notify_one();
+            go_on.notified().await;
+            "answered."
+        }),
+    );
+    let app = TestApp::serving(|_| {}, rooms).await;
+    let address = app.address;
+    let mut idle = Wire::open(&app).await;
+    idle.get("/healthz").await;
+    idle.read_until(ALIVE).await;
+    let mut wire = Wire::open(&app).await;
+    wire.get("/slow").await;
+    in_time(started.notified()).await;
+    let server = app.stop();
+    idle.read_to_end().await;
+    in_time(async { while TcpStream::connect(address).await.is_ok() {} }).await;
+    finish.notify_one();
+    assert!(wire.read_to_end().await.ends_with("answered."));
+    in_time(server).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_stopping_server_gives_up_on_what_does_not_end() {
+    let started = Arc::new(Notify::new());
+    let begun = Arc::clone(&started);
+    let rooms = Router::new().route(
+        "/never",
+        get(async move || {
+            begun.notify_one();
+            std::future::pending::<&str>().await
+        }),
+    );
+    let app = TestApp::serving(|config| config.limits.shutdown_timeout_s = 0, rooms).await;
+    let mut wire = Wire::open(&app).await;
+    wire.get("/never").await;
+    in_time(started.notified()).await;
+    let ended = in_time(app.stop()).await.unwrap();
+    assert_eq!(ended.unwrap_err().code(), "shutdown_timeout");
+    assert_eq!(wire.read_to_end().await, "");
+}

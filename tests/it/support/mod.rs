@@ -1,0 +1,217 @@
+//! A real server in this process, on a port of its own with a database of its own, and the people who use it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use preorder::app::App;
+use preorder::config::{Config, PasswordConfig};
+use preorder::kernel::actor::Role;
+use preorder::kernel::clock::SystemClock;
+use preorder::kernel::error::Error;
+use preorder::server;
+use preorder::store::Location;
+use preorder::target::Targets;
+use preorder::users::{NewUser, User};
+use reqwest::header::HeaderMap;
+use reqwest::{Method, RequestBuilder, StatusCode};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+/// Everybody's password.
+pub(crate) const PASSWORD: &str = "correct horse";
+
+/// How long anything that must happen may take before a test gives up on it.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A running server.
+pub(crate) struct TestApp {
+    pub(crate) app: Arc<App>,
+    pub(crate) address: std::net::SocketAddr,
+    client: reqwest::Client,
+    stop: oneshot::Sender<()>,
+    server: JoinHandle<Result<(), Error>>,
+    _folder: TempDir,
+}
+
+impl TestApp {
+    /// A server with settings that suit tests: cheap passwords, no rate limits.
+    pub(crate) async fn start() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// A server with some settings changed.
+    pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::serving(change, Router::new()).await
+    }
+
+    /// A server with rooms that only a test has.
+    pub(crate) async fn serving(change: impl FnOnce(&mut Config), extra: Router) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = Config { db: Location::Sqlite(folder.path().join("shop.db")), ..Config::default() };
+        config.password = PasswordConfig { memory_kib: 8, iterations: 1, threads: 2, queue_length: 1000 };
+        config.limits.address_per_second = 0;
+        config.limits.account_per_second = 0;
+        change(&mut config);
+        let app = Arc::new(App::open(&config, Arc::new(SystemClock)).await.unwrap());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let serving = Arc::clone(&app);
+        let server = tokio::spawn(async move {
+            let rooms = server::rooms(&serving, &Targets::all()).merge(extra);
+            let router = server::behind_door(&serving, rooms);
+            server::serve(&serving, router, listener, async { drop(stopped.await) }).await
+        });
+        Self { app, address, client: reqwest::Client::new(), stop, server, _folder: folder }
+    }
+
+    /// Somebody without a token.
+    pub(crate) fn anonymous(&self) -> Asker {
+        Asker { client: self.client.clone(), base: format!("http://{}", self.address), token: None }
+    }
+
+    /// Somebody with a given token.
+    pub(crate) fn bearer(&self, token: impl Into<String>) -> Asker {
+        Asker { token: Some(token.into()), ..self.anonymous() }
+    }
+
+    /// A user `name@example.com` who is signed in.
+    pub(crate) async fn user(&self, name: &str) -> Asker {
+        let user = self.account(name, Role::User).await;
+        self.bearer(self.app.users.token(user.id, None).await.unwrap())
+    }
+
+    /// An admin who is signed in.
+    pub(crate) async fn admin(&self) -> Asker {
+        let admin = self.account("admin", Role::Admin).await;
+        self.bearer(self.app.users.token(admin.id, None).await.unwrap())
+    }
+
+    /// An account `name@example.com` with [`PASSWORD`].
+    pub(crate) async fn account(&self, name: &str, role: Role) -> User {
+        let new = NewUser {
+            email: Some(format!("{name}@example.com")),
+            name: Some(name.to_owned()),
+            password: Some(PASSWORD.to_owned()),
+            greeting: None,
+        };
+        self.app.users.add(new, role).await.unwrap()
+    }
+
+    /// What another process on the same database sees and does, such as the command line.
+    pub(crate) async fn elsewhere(&self) -> App {
+        App::open(&self.app.config, Arc::new(SystemClock)).await.unwrap()
+    }
+
+    /// Tells the server to stop; what it ends with comes from the handle.
+    pub(crate) fn stop(self) -> JoinHandle<Result<(), Error>> {
+        self.stop.send(()).unwrap();
+        self.server
+    }
+}
+
+/// Somebody who sends requests.
+#[derive(Clone)]
+pub(crate) struct Asker {
+    client: reqwest::Client,
+    base: String,
+    token: Option<String>,
+}
+
+impl Asker {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send(self.request(Method::GET, path)).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.send(self.request(Method::POST, path).json(body)).await
+    }
+
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let request = self.client.request(method, format!("{}{path}", self.base));
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
+    }
+
+    pub(crate) async fn send(&self, request: RequestBuilder) -> Answer {
+        let response = request.send().await.unwrap();
+        let (status, headers) = (response.status(), response.headers().clone());
+        let text = response.text().await.unwrap();
+        let body = serde_json::from_str(&text).unwrap_or(Value::Null);
+        Answer { status, headers, body }
+    }
+}
+
+/// What the server said.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    /// Null when there is none, or when it is not JSON.
+    pub(crate) body: Value,
+}
+
+impl Answer {
+    /// A header's text.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// The answer is a success with this status.
+    #[track_caller]
+    pub(crate) fn ok(self, status: u16) -> Value {
+        assert_eq!(self.status, status, "{:?}", self.body);
+        self.body
+    }
+
+    /// The answer is a problem document with this status and code.
+    #[track_caller]
+    pub(crate) fn refused(self, status: u16, code: &str) -> Self {
+        assert_eq!(self.status, status, "{:?}", self.body);
+        assert_eq!(self.header("content-type"), "application/problem+json");
+        assert_eq!(self.body["code"], code, "{:?}", self.body);
+        assert_eq!(self.body["status"], status);
+        assert_eq!(self.body["requestId"], self.header("x-request-id"));
+        for member in ["type", "title", "detail"] {
+            assert!(self.body[member].is_string(), "{member} in {:?}", self.body);
+        }
+        self
+    }
+
+    /// The answer is a `422` about exactly these fields and codes.
+    #[track_caller]
+    pub(crate) fn faults(self, expected: &[(&str, &str)]) {
+        let answer = self.refused(422, "validation_failed");
+        let faults: Vec<_> = answer.body["errors"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|fault| (fault["field"].as_str().unwrap(), fault["code"].as_str().unwrap()))
+            .collect();
+        assert_eq!(faults, expected);
+    }
+}
+
+/// Asks again and again until `done` likes the answer: for what another process did.
+pub(crate) async fn eventually(asker: &Asker, path: &str, done: impl Fn(&Answer) -> bool) -> Answer {
+    in_time(async {
+        loop {
+            let answer = asker.get(path).await;
+            if done(&answer) {
+                return answer;
+            }
+        }
+    })
+    .await
+}
+
+/// Waits for what must happen, with an end.
+pub(crate) async fn in_time<T>(what: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, what).await.expect("it should have happened by now")
+}
