@@ -2,9 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::config::Config;
+use crate::config::{Config, ProviderKind};
 use crate::kernel::clock::Clock;
 use crate::kernel::error::Error;
+use crate::ledger::Ledger;
+use crate::payments::{Payments, Provider, Simulated};
+use crate::products::Products;
+use crate::purchases::Purchases;
+use crate::stock::StockRoom;
 use crate::store::Db;
 use crate::users::Users;
 
@@ -18,6 +23,16 @@ pub struct App {
     pub clock: Arc<dyn Clock>,
     /// Accounts and sessions.
     pub users: Arc<Users>,
+    /// The one place where units move.
+    pub ledger: Arc<Ledger>,
+    /// The catalogue.
+    pub products: Arc<Products>,
+    /// Live counts, adjustments, history.
+    pub stock: Arc<StockRoom>,
+    /// Entering and settling a payment.
+    pub payments: Arc<Payments>,
+    /// A buyer's orders.
+    pub purchases: Arc<Purchases>,
 }
 
 impl App {
@@ -28,6 +43,20 @@ impl App {
     pub async fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, Error> {
         let db = Db::open(&config.db).await?;
         let users = Users::open(db.clone(), Arc::clone(&clock), config).await?;
-        Ok(Self { config: config.clone(), db, clock, users: Arc::new(users) })
+        let ledger = Ledger::start(db.clone(), Arc::clone(&clock), config.limits.queue_length).await?;
+        let provider: Arc<dyn Provider> = match config.payment.provider {
+            ProviderKind::Simulated => Arc::new(Simulated::new(config.payment.simulated)),
+        };
+        Ok(Self {
+            users: Arc::new(users),
+            products: Products::new(db.clone(), Arc::clone(&clock), Arc::clone(&ledger)),
+            stock: StockRoom::new(Arc::clone(&ledger)),
+            payments: Payments::new(Arc::clone(&ledger), provider),
+            purchases: Purchases::new(Arc::clone(&ledger)),
+            config: config.clone(),
+            ledger,
+            db,
+            clock,
+        })
     }
 }

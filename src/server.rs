@@ -33,7 +33,7 @@ use crate::http::{HttpError, Json};
 use crate::kernel::error::{Error, Kind, Text};
 use crate::store::Db;
 use crate::target::{Target, Targets};
-use crate::users;
+use crate::{payments, products, purchases, stock, users};
 
 /// How long the loop waits when the system has no file descriptor left; trying at once would only burn the processor.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
@@ -48,7 +48,13 @@ pub fn router(app: &App, targets: &Targets) -> Router {
 
 /// The rooms that this process serves, and the probes.
 pub fn rooms(app: &App, targets: &Targets) -> Router {
-    let rooms = [(Target::Users, users::http::routes(Arc::clone(&app.users)))];
+    let rooms = [
+        (Target::Users, users::http::routes(Arc::clone(&app.users))),
+        (Target::Products, products::http::routes(Arc::clone(&app.products), Arc::clone(&app.clock))),
+        (Target::Stock, stock::http::routes(Arc::clone(&app.stock))),
+        (Target::Payments, payments::http::routes(Arc::clone(&app.payments))),
+        (Target::Purchases, purchases::http::routes(Arc::clone(&app.purchases))),
+    ];
     rooms
         .into_iter()
         .filter(|(target, _)| targets.contains(*target))
@@ -101,6 +107,8 @@ pub async fn serve(
 ) -> Result<(), Error> {
     let mut followers = JoinSet::new(); // its end aborts them
     followers.spawn(Arc::clone(&app.users).follow());
+    app.ledger.keep_current();
+    app.products.keep_current();
     run(listener, router, &app.config.limits, shutdown).await
 }
 

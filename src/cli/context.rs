@@ -1,8 +1,12 @@
 //! What every subcommand gets: the settings, the way out, and the things that it opens.
 
+use std::sync::Arc;
+
 use super::failure::Failure;
 use super::output::Output;
+use crate::app::App;
 use crate::config::{Config, Settings};
+use crate::kernel::clock::SystemClock;
 use crate::store::Db;
 
 /// One run of the program.
@@ -29,6 +33,14 @@ impl Context {
     /// The only printer.
     pub(super) fn output(&self) -> Output {
         self.output
+    }
+
+    /// Opens the database and builds every room's service on it.
+    ///
+    /// # Errors
+    /// When the database or the signing secret can't be opened.
+    pub(super) async fn app(&self) -> Result<App, Failure> {
+        Ok(App::open(self.config(), Arc::new(SystemClock)).await?)
     }
 
     /// Opens the database and brings its schema up to date.

@@ -86,6 +86,7 @@ fn hint_for(code: &str) -> Option<&'static str> {
         }
         "schema_newer" => "Use the preorder that wrote it, or name another database with --db sqlite:PATH.",
         "busy" | "database_locked" => "Try again in a moment; another process may be at work on this database.",
+        "database_served" => "Stop the other server first, or name another database with --db sqlite:PATH.",
         "storage_full" => "Free some space and try again.",
         "user_not_found" => "'preorder user list' shows every user.",
         "product_not_found" => "'preorder product list' shows every product.",

@@ -4,14 +4,18 @@
 //! overrides a setting (such as `serve --listen`) is also told to [`Command::flags`]. [`output`] is the only printer;
 //! [`failure`] decides what people read, and the exit code, when something goes wrong.
 
+mod audit;
 mod completions;
 mod config;
 mod context;
 mod db;
 mod failure;
 mod logging;
+mod order;
 mod output;
 mod password;
+mod product;
+mod serve;
 mod user;
 
 use std::path::PathBuf;
@@ -61,6 +65,19 @@ struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Serve the API until Ctrl-C.
+    Serve(serve::Args),
+    /// Look after accounts and sessions.
+    #[command(subcommand)]
+    User(user::Args),
+    /// Look after the catalogue and its stock.
+    #[command(subcommand)]
+    Product(product::Args),
+    /// Look after everybody's orders.
+    #[command(subcommand)]
+    Order(order::Args),
+    /// Prove every invariant of the ledger from the rows; exit 1 when one is broken.
+    Audit,
     /// Look after the database.
     #[command(subcommand)]
     Db(db::Args),
@@ -75,13 +92,19 @@ impl Command {
     /// The settings that this subcommand's own flags override.
     fn flags(&self) -> Vec<Flag> {
         match self {
-            Self::Db(_) | Self::Config(_) | Self::Completions(_) => Vec::new(),
+            Self::Serve(args) => args.flags(),
+            _ => Vec::new(),
         }
     }
 
     /// Runs until it is done or the user presses Ctrl-C.
     async fn run(self, context: &Context) -> Result<(), Failure> {
         match self {
+            Self::Serve(args) => serve::run(args, context).await,
+            Self::User(args) => until_interrupted(user::run(args, context)).await,
+            Self::Product(args) => until_interrupted(product::run(args, context)).await,
+            Self::Order(args) => until_interrupted(order::run(args, context)).await,
+            Self::Audit => until_interrupted(audit::run(context)).await,
             Self::Db(args) => until_interrupted(db::run(args, context)).await,
             Self::Config(args) => config::run(&args, context),
             Self::Completions(args) => completions::run(&args),

@@ -182,3 +182,21 @@ impl Display for Table {
         f.write_str(&table.trim_fmt())
     }
 }
+/// A document's fields as a table of names and values; what is not set is left out.
+pub(super) fn fields(document: &impl Serialize) -> Table {
+    let mut table = Table::untitled();
+    add_fields(&mut table, "", &serde_json::to_value(document).unwrap_or_default());
+    table
+}
+
+fn add_fields(table: &mut Table, prefix: &str, value: &serde_json::Value) {
+    let serde_json::Value::Object(members) = value else { return };
+    for (name, value) in members {
+        match value {
+            serde_json::Value::Null => {}
+            serde_json::Value::Object(_) => add_fields(table, &format!("{prefix}{name}."), value),
+            serde_json::Value::String(text) => table.row([format!("{prefix}{name}"), text.clone()]),
+            other => table.row([format!("{prefix}{name}"), other.to_string()]),
+        }
+    }
+}

@@ -2,11 +2,20 @@
 
 use serde::Serialize;
 
-use super::output::Table;
+use super::context::Context;
+use super::failure::Failure;
+use super::output::{self, Items, Table, fields};
 use super::password::PasswordArgs;
+use crate::app::App;
 use crate::kernel::actor::Role;
 use crate::kernel::clock::Timestamp;
-use crate::kernel::ids::{SessionId, UserId};
+use crate::kernel::error::Error;
+use crate::kernel::ids::UserId;
+use crate::kernel::page::PageRequest;
+use crate::users::{NewUser, Session, User, UserFilter};
+
+/// Users that a list reads at a time.
+const LIST_PAGE: u32 = 1_000;
 
 /// What `user` takes.
 #[derive(Debug, clap::Subcommand)]
@@ -36,8 +45,9 @@ pub(super) enum Args {
 /// One user.
 #[derive(Debug, clap::Args)]
 pub(super) struct WhoArgs {
-    /// The user's e-mail address.
-    pub(super) email: String,
+    /// The user's e-mail address, or number.
+    #[arg(value_name = "EMAIL")]
+    user: String,
 }
 
 /// What `user add` takes.
@@ -45,48 +55,49 @@ pub(super) struct WhoArgs {
 pub(super) struct AddArgs {
     /// The e-mail address to log in with.
     #[arg(long)]
-    pub(super) email: String,
+    email: String,
     /// The name that others see.
     #[arg(long)]
-    pub(super) name: String,
+    name: String,
     /// What the user may do.
     #[arg(long, value_parser = role(), default_value = "user")]
-    pub(super) role: Role,
+    role: Role,
     /// A line about the user.
     #[arg(long, default_value = "")]
-    pub(super) greeting: String,
+    greeting: String,
     #[command(flatten)]
-    pub(super) password: PasswordArgs,
+    password: PasswordArgs,
 }
 
 /// What `user set-role` takes.
 #[derive(Debug, clap::Args)]
 pub(super) struct SetRoleArgs {
     #[command(flatten)]
-    pub(super) who: WhoArgs,
+    who: WhoArgs,
     /// What the user may do from now on.
     #[arg(value_parser = role())]
-    pub(super) role: Role,
+    role: Role,
 }
 
 /// What `user set-password` takes.
 #[derive(Debug, clap::Args)]
 pub(super) struct SetPasswordArgs {
     #[command(flatten)]
-    pub(super) who: WhoArgs,
+    who: WhoArgs,
     #[command(flatten)]
-    pub(super) password: PasswordArgs,
+    password: PasswordArgs,
 }
 
 /// What `user token` takes: one user, or all of them.
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = false)]
 pub(super) struct TokenArgs {
-    /// The user's e-mail address.
-    pub(super) email: Option<String>,
+    /// The user's e-mail address, or number.
+    #[arg(value_name = "EMAIL")]
+    user: Option<String>,
     /// Print a token for every active user, one a line.
     #[arg(long)]
-    pub(super) all: bool,
+    all: bool,
 }
 
 fn role() -> impl clap::builder::TypedValueParser<Value = Role> {
@@ -95,10 +106,86 @@ fn role() -> impl clap::builder::TypedValueParser<Value = Role> {
         .try_map(|text| text.parse::<Role>())
 }
 
+/// Runs it.
+///
+/// # Errors
+/// What the services refuse.
+pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
+    // Before anything is awaited: see `password`.
+    let password = match &args {
+        Args::Add(AddArgs { password, .. }) | Args::SetPassword(SetPasswordArgs { password, .. }) => {
+            Some(password.new_password()?)
+        }
+        _ => None,
+    };
+    let app = context.app().await?;
+    let id = async |WhoArgs { user }: WhoArgs| app.users.find(&user).await.map(|user| user.id);
+    let changed = match args {
+        Args::Add(AddArgs { email, name, role, greeting, .. }) => {
+            let new = NewUser { email: Some(email), name: Some(name), password, greeting: Some(greeting) };
+            app.users.add(new, role).await?
+        }
+        Args::List => return list(context, &app).await,
+        Args::Sessions(who) => return sessions(context, &app, id(who).await?).await,
+        Args::Token(args) => return tokens(&app, args).await,
+        Args::Show(WhoArgs { user }) => app.users.find(&user).await?,
+        Args::SetRole(SetRoleArgs { who, role }) => app.users.set_role(id(who).await?, role).await?,
+        Args::SetPassword(SetPasswordArgs { who, .. }) => {
+            app.users.set_password(id(who).await?, password.unwrap_or_default()).await?
+        }
+        Args::Block(who) => app.users.block(id(who).await?).await?,
+        Args::Unblock(who) => app.users.unblock(id(who).await?).await?,
+        Args::Delete(who) => app.users.delete(id(who).await?).await?,
+    };
+    let document = UserView::from(changed);
+    context.output().answer(&document, || fields(&document))
+}
+
+async fn list(context: &Context, app: &App) -> Result<(), Failure> {
+    let mut users = Vec::new();
+    let mut page = PageRequest { limit: LIST_PAGE, after: None };
+    loop {
+        let found = app.users.list(UserFilter::default(), page.clone()).await?;
+        users.extend(found.items.into_iter().map(UserView::from));
+        page.after = found.next_cursor;
+        if page.after.is_none() {
+            break;
+        }
+    }
+    let table = user_table(&users);
+    context.output().answer(&Items { items: users }, || table)
+}
+
+async fn sessions(context: &Context, app: &App, user: UserId) -> Result<(), Failure> {
+    let now = app.clock.now();
+    let sessions: Vec<_> =
+        app.users.sessions(user).await?.iter().map(|session| SessionView::new(session, now)).collect();
+    let table = session_table(&sessions);
+    context.output().answer(&Items { items: sessions }, || table)
+}
+
+/// Prints tokens and nothing else, one a line.
+async fn tokens(app: &App, args: TokenArgs) -> Result<(), Failure> {
+    if let Some(user) = args.user {
+        let user = app.users.find(&user).await?.id;
+        return output::line(app.users.token(user, None).await?);
+    }
+    let mut told = Ok(());
+    let counted = app
+        .users
+        .tokens_for_all(None, |token| {
+            told = output::line(token);
+            if told.is_ok() { Ok(()) } else { Err(Error::internal("standard output is closed")) }
+        })
+        .await;
+    told?;
+    counted.map(drop).map_err(Failure::from)
+}
+
 /// A user, as programs see it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct UserView {
+struct UserView {
     id: i64,
     name: String,
     /// `null` once the user has withdrawn.
@@ -109,34 +196,24 @@ pub(super) struct UserView {
     created_at: String,
 }
 
-impl UserView {
-    pub(super) fn new(
-        id: UserId,
-        (email, name, greeting): (Option<&str>, &str, &str),
-        role: Role,
-        state: &'static str,
-        created_at: Timestamp,
-    ) -> Self {
+impl From<User> for UserView {
+    fn from(user: User) -> Self {
         Self {
-            id: id.0,
-            name: name.to_owned(),
-            email: email.map(str::to_owned),
-            greeting: greeting.to_owned(),
-            role: role.as_str(),
-            state,
-            created_at: created_at.to_string(),
+            id: user.id.0,
+            name: user.name,
+            email: user.email.map(|email| email.to_string()),
+            greeting: user.greeting,
+            role: user.role.as_str(),
+            state: user.state.as_str(),
+            created_at: user.created_at.to_string(),
         }
-    }
-
-    fn email(&self) -> String {
-        self.email.clone().unwrap_or_else(|| "-".to_owned())
     }
 }
 
 /// A session, as programs see it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct SessionView {
+struct SessionView {
     id: String,
     state: &'static str,
     created_at: String,
@@ -145,51 +222,34 @@ pub(super) struct SessionView {
 
 impl SessionView {
     /// `now` tells a session that expired from one that is live.
-    pub(super) fn new(
-        id: SessionId,
-        created_at: Timestamp,
-        expires_at: Timestamp,
-        revoked: bool,
-        now: Timestamp,
-    ) -> Self {
-        let state = match (revoked, now < expires_at) {
-            (true, _) => "revoked",
-            (false, true) => "live",
-            (false, false) => "expired",
+    fn new(session: &Session, now: Timestamp) -> Self {
+        let state = match (session.revoked_at, now < session.expires_at) {
+            (Some(_), _) => "revoked",
+            (None, true) => "live",
+            (None, false) => "expired",
         };
-        Self { id: id.to_string(), state, created_at: created_at.to_string(), expires_at: expires_at.to_string() }
+        Self {
+            id: session.id.to_string(),
+            state,
+            created_at: session.created_at.to_string(),
+            expires_at: session.expires_at.to_string(),
+        }
     }
 }
 
 /// `user list` for people.
-pub(super) fn user_table(users: &[UserView]) -> Table {
+fn user_table(users: &[UserView]) -> Table {
     let mut table = Table::new(&["id", "email", "name", "role", "state", "created"]).numbers([0]);
     for user in users {
+        let email = user.email.clone().unwrap_or_else(|| "-".to_owned());
         let (id, role, state) = (user.id.to_string(), user.role.to_owned(), user.state.to_owned());
-        table.row([id, user.email(), user.name.clone(), role, state, user.created_at.clone()]);
-    }
-    table
-}
-
-/// `user show` for people: a line for each fact.
-pub(super) fn user_sheet(user: &UserView) -> Table {
-    let mut table = Table::untitled();
-    for (name, value) in [
-        ("id", user.id.to_string()),
-        ("email", user.email()),
-        ("name", user.name.clone()),
-        ("greeting", user.greeting.clone()),
-        ("role", user.role.to_owned()),
-        ("state", user.state.to_owned()),
-        ("created", user.created_at.clone()),
-    ] {
-        table.row([name.to_owned(), value]);
+        table.row([id, email, user.name.clone(), role, state, user.created_at.clone()]);
     }
     table
 }
 
 /// `user sessions` for people.
-pub(super) fn session_table(sessions: &[SessionView]) -> Table {
+fn session_table(sessions: &[SessionView]) -> Table {
     let mut table = Table::new(&["id", "state", "created", "expires"]);
     for session in sessions {
         let (state, created) = (session.state.to_owned(), session.created_at.clone());
@@ -203,6 +263,7 @@ mod tests {
     use clap::Parser;
 
     use super::*;
+    use crate::kernel::ids::SessionId;
 
     #[derive(Debug, Parser)]
     struct Line {
@@ -234,8 +295,14 @@ mod tests {
 
     #[test]
     fn tables_line_up_in_both_languages() {
-        let user = |id, email, name| {
-            UserView::new(UserId(id), (email, name, "Hi"), Role::User, "active", Timestamp(1_700_000_000_000_000))
+        let user = |id, email: Option<&str>, name: &str| UserView {
+            id,
+            name: name.to_owned(),
+            email: email.map(str::to_owned),
+            greeting: String::new(),
+            role: "user",
+            state: "active",
+            created_at: "2023-11-14T22:13:20Z".to_owned(),
         };
         let users = [user(1, Some("1@naver.com"), "홍길동"), user(12, None, "Ann")];
         insta::assert_snapshot!(user_table(&users), @r"
@@ -243,21 +310,19 @@ mod tests {
          1  1@naver.com  홍길동  user  active  2023-11-14T22:13:20Z
         12  -            Ann     user  active  2023-11-14T22:13:20Z
         ");
-        insta::assert_snapshot!(user_sheet(&users[0]), @r"
-        id        1
-        email     1@naver.com
-        name      홍길동
-        greeting  Hi
-        role      user
-        state     active
-        created   2023-11-14T22:13:20Z
-        ");
     }
 
     #[test]
     fn a_session_is_live_until_it_expires_or_is_revoked() {
-        let state = |revoked, now| {
-            SessionView::new(SessionId::fresh(), Timestamp(0), Timestamp(10), revoked, Timestamp(now)).state
+        let state = |revoked: bool, now| {
+            let session = Session {
+                id: SessionId::fresh(),
+                refreshable: true,
+                created_at: Timestamp(0),
+                expires_at: Timestamp(10),
+                revoked_at: revoked.then_some(Timestamp(5)),
+            };
+            SessionView::new(&session, Timestamp(now)).state
         };
         assert_eq!([state(false, 9), state(false, 10), state(true, 9)], ["live", "expired", "revoked"]);
     }

@@ -90,12 +90,7 @@ pub(crate) fn keyed_request(command: &Command) -> Option<&KeyedRequest> {
 }
 
 /// What a key that was used before answers: the first answer again, told from the order that it gave.
-fn replay(
-    book: &Book,
-    request: &KeyedRequest,
-    command: &Command,
-    now: Timestamp,
-) -> Option<Result<Done, Refusal>> {
+fn replay(book: &Book, request: &KeyedRequest, command: &Command, now: Timestamp) -> Option<Result<Done, Refusal>> {
     let record = book.keys.get(&request.key)?;
     if record.body_hash != request.body_hash {
         return Some(Err(Refusal::KeyMismatch));
@@ -120,9 +115,7 @@ fn replay(
 fn final_answer(result: &Result<Done, Refusal>) -> Option<Answered> {
     match result {
         Ok(Done::Order(order)) => Some(Answered::Order(order.id)),
-        Err(
-            Refusal::HoldExpired(id) | Refusal::Unpaid(id, _) | Refusal::Resolved(id, _),
-        ) => Some(Answered::Order(*id)),
+        Err(Refusal::HoldExpired(id) | Refusal::Unpaid(id, _) | Refusal::Resolved(id, _)) => Some(Answered::Order(*id)),
         Err(Refusal::SoldOut) => Some(Answered::Refused(FinalRefusal::SoldOut)),
         Err(Refusal::LimitReached) => Some(Answered::Refused(FinalRefusal::LimitReached)),
         Err(Refusal::SaleClosed) => Some(Answered::Refused(FinalRefusal::SaleClosed)),
@@ -184,14 +177,12 @@ fn confirm(book: &mut Book, id: OrderId, buyer: UserId, charge: Option<&Charge>,
     if order.payment.status == PaymentStatus::Pending {
         return Ok(Err(Refusal::InProgress(id)));
     }
-    match charge {
-        Some(charge) => settle(book, &order, charge, now),
-        None => {
-            let order = rules::with_payment(&order, PaymentStatus::Pending, None);
-            book.put(order.clone());
-            Ok(Ok(Done::Order(order)))
-        }
+    if let Some(charge) = charge {
+        return settle(book, &order, charge, now);
     }
+    let order = rules::with_payment(&order, PaymentStatus::Pending, None);
+    book.put(order.clone());
+    Ok(Ok(Done::Order(order)))
 }
 
 /// Resolves a live hold by its charge.

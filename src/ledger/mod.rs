@@ -17,6 +17,8 @@ mod refusal;
 mod rows;
 mod rules;
 mod sqlite;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;

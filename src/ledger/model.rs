@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+use sha2::{Digest as _, Sha256};
+
 use crate::kernel::clock::Timestamp;
 use crate::kernel::ids::{OrderId, ProductId, UserId};
 use crate::kernel::money::Currency;
@@ -331,6 +333,14 @@ pub struct KeyedRequest {
     pub key: Key,
     /// A hash of what the request means.
     pub body_hash: [u8; 32],
+}
+
+impl KeyedRequest {
+    /// A request under `key`; `meaning` is everything that the path does not say.
+    #[must_use]
+    pub fn new(key: Key, meaning: &str) -> Self {
+        Self { key, body_hash: Sha256::digest(meaning).into() }
+    }
 }
 
 /// What a key was answered with.

@@ -24,7 +24,8 @@ pub(crate) fn insert(
     let change = rules::change(MovementKind::Restock, stock);
     let counts = rules::moved(Stock::default(), change)
         .map_err(|fault| Error::internal(format!("a new offer out of balance: {fault:?}")))?;
-    let offer = Offer { product: product.clone(), terms: terms.clone(), stock: counts, movement_count: 1, retired: false };
+    let offer =
+        Offer { product: product.clone(), terms: terms.clone(), stock: counts, movement_count: 1, retired: false };
     conn.execute(
         "INSERT INTO offers (product_id, kind, price, currency, opens_at, closes_at, per_buyer_limit, hold_seconds, \
          total, available, held, sold, movement_count) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",

@@ -6,10 +6,9 @@ use crate::kernel::error::{Error, Kind, Text};
 impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
         match refusal {
-            Refusal::ProductNotFound => Self::not_found(
-                "product_not_found",
-                Text::fixed("There is no such product.", "없는 상품입니다."),
-            ),
+            Refusal::ProductNotFound => {
+                Self::not_found("product_not_found", Text::fixed("There is no such product.", "없는 상품입니다."))
+            }
             Refusal::NotAReservation => Self::invalid_field(
                 "productId",
                 "not_a_reservation",
@@ -77,7 +76,10 @@ fn about_an_order(refusal: &Refusal) -> Error {
             Error::new(
                 Kind::Declined,
                 "payment_declined",
-                Text::fixed("The payment was declined; the order is cancelled.", "결제가 거절되어 주문이 취소되었습니다."),
+                Text::fixed(
+                    "The payment was declined; the order is cancelled.",
+                    "결제가 거절되어 주문이 취소되었습니다.",
+                ),
             ),
         ),
         Refusal::Unpaid(id, Failure::Abandoned) => (
@@ -85,7 +87,10 @@ fn about_an_order(refusal: &Refusal) -> Error {
             Error::new(
                 Kind::Conflict,
                 "payment_abandoned",
-                Text::fixed("The payment was abandoned; the order is cancelled.", "결제를 중단하여 주문이 취소되었습니다."),
+                Text::fixed(
+                    "The payment was abandoned; the order is cancelled.",
+                    "결제를 중단하여 주문이 취소되었습니다.",
+                ),
             ),
         ),
         Refusal::Resolved(id, state) => (id, resolved(*state)),
@@ -94,7 +99,10 @@ fn about_an_order(refusal: &Refusal) -> Error {
             Error::new(
                 Kind::Conflict,
                 "in_progress",
-                Text::fixed("This order is being paid right now; ask again in a moment.", "결제가 진행 중입니다. 잠시 후 다시 확인하세요."),
+                Text::fixed(
+                    "This order is being paid right now; ask again in a moment.",
+                    "결제가 진행 중입니다. 잠시 후 다시 확인하세요.",
+                ),
             )
             .retry_after_s(1),
         ),
@@ -108,7 +116,10 @@ fn hold_expired() -> Error {
     Error::new(
         Kind::Gone,
         "hold_expired",
-        Text::fixed("The time to pay has run out; the units are back on sale.", "결제 시간이 지나 수량이 다시 판매됩니다."),
+        Text::fixed(
+            "The time to pay has run out; the units are back on sale.",
+            "결제 시간이 지나 수량이 다시 판매됩니다.",
+        ),
     )
 }
 

@@ -64,11 +64,7 @@ pub(crate) fn order(row: Row<'_>) -> Result<Order, StoreError> {
         expires_at: Timestamp(row.int(9)?),
         settled_at: row.int_or_null(10)?.map(Timestamp),
         closed_at: row.int_or_null(11)?.map(Timestamp),
-        payment: Payment {
-            provider: row.text(12)?.into(),
-            reference: row.text_or_null(13)?,
-            status: row.parsed(14)?,
-        },
+        payment: Payment { provider: row.text(12)?.into(), reference: row.text_or_null(13)?, status: row.parsed(14)? },
     })
 }
 

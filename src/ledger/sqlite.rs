@@ -93,8 +93,7 @@ fn run_batch(
     commands: &[Command],
     clock: &dyn Clock,
 ) -> Result<(Vec<Outcome>, Memory), Error> {
-    let transaction =
-        connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(StoreError::from)?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(StoreError::from)?;
     let version = data_version(&transaction)?;
     if version != memory.data_version {
         memory = Memory { data_version: version, offers: HashMap::new() };

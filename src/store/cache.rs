@@ -3,12 +3,17 @@
 use std::future::Future;
 use std::hash::Hash;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::kernel::error::Error;
 
 /// Values by key, at most `capacity` of them.
+///
+/// Forgetting is exact: a load that began before [`Cache::forget`] is kept under the generation that it began in, and
+/// nobody asks for that one any more. So a slow load never brings an old value back.
 pub struct Cache<K, V> {
-    entries: moka::future::Cache<K, V>,
+    entries: moka::future::Cache<(u64, K), V>,
+    generation: AtomicU64,
 }
 
 impl<K, V> Cache<K, V>
@@ -19,7 +24,7 @@ where
     /// An empty cache.
     #[must_use]
     pub fn new(capacity: u64) -> Self {
-        Self { entries: moka::future::Cache::new(capacity) }
+        Self { entries: moka::future::Cache::new(capacity), generation: AtomicU64::new(0) }
     }
 
     /// The value of `key`; `load` runs once, whoever else asks meanwhile waits for it. An error is not kept.
@@ -30,16 +35,53 @@ where
     where
         F: Future<Output = Result<V, Error>>,
     {
-        self.entries.try_get_with(key, load).await.map_err(|error: Arc<Error>| (*error).clone())
+        let generation = self.generation.load(Ordering::Acquire);
+        self.entries.try_get_with((generation, key), load).await.map_err(|error: Arc<Error>| (*error).clone())
     }
 
-    /// Forgets one key.
-    pub async fn forget(&self, key: &K) {
-        self.entries.invalidate(key).await;
-    }
-
-    /// Forgets everything.
-    pub fn forget_all(&self) {
+    /// Forgets everything that was loaded, and everything that is being loaded.
+    pub fn forget(&self) {
+        self.generation.fetch_add(1, Ordering::AcqRel);
         self.entries.invalidate_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_load_that_began_before_the_change_is_not_kept() {
+        let cache = Arc::new(Cache::new(10));
+        let (began, has_begun) = oneshot::channel();
+        let (go, may_end) = oneshot::channel();
+        let slow = tokio::spawn({
+            let cache = Arc::clone(&cache);
+            async move {
+                cache
+                    .get_or_load("key", async {
+                        began.send(()).unwrap();
+                        may_end.await.unwrap();
+                        Ok("old")
+                    })
+                    .await
+            }
+        });
+        has_begun.await.unwrap();
+        cache.forget();
+        go.send(()).unwrap();
+        assert_eq!(slow.await.unwrap().unwrap(), "old");
+        assert_eq!(cache.get_or_load("key", async { Ok("new") }).await.unwrap(), "new");
+    }
+
+    #[tokio::test]
+    async fn a_key_is_loaded_once_and_errors_are_not_kept() {
+        let cache = Cache::new(10);
+        let error = cache.get_or_load(1, async { Err::<i32, _>(Error::busy(1)) }).await.unwrap_err();
+        assert_eq!(error.code(), "busy");
+        assert_eq!(cache.get_or_load(1, async { Ok(7) }).await.unwrap(), 7);
+        assert_eq!(cache.get_or_load(1, async { Ok(8) }).await.unwrap(), 7);
     }
 }

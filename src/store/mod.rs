@@ -5,6 +5,7 @@
 //! it, in order) and a pool of readers that each see one snapshot.
 
 pub mod cache;
+mod lock;
 mod migrate;
 pub(crate) mod sqlite;
 mod value;
@@ -12,6 +13,7 @@ mod value;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+pub use lock::ServerLock;
 pub use migrate::SCHEMA_VERSION;
 pub use sqlite::Conn;
 use tokio::sync::watch;

@@ -1,0 +1,214 @@
+//! `preorder order`: everybody's orders.
+
+use std::io::Write as _;
+
+use super::context::Context;
+use super::failure::Failure;
+use super::output::{self, Items, Table, fields};
+use crate::app::App;
+use crate::kernel::ids::{OrderId, ProductId, UserId};
+use crate::kernel::page::PageRequest;
+use crate::ledger::{Mover, Order, OrderFilter, Reason, Refusal, State};
+use crate::purchases::http::OrderView;
+
+/// Orders that `order list` shows when nobody says how many.
+const LISTED_DEFAULT: u32 = 50;
+/// Orders that an export reads at a time.
+const EXPORT_PAGE: u32 = 1_000;
+
+/// What `order` takes.
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Args {
+    /// List orders, the newest first.
+    List {
+        #[command(flatten)]
+        filter: FilterArgs,
+        /// How many at most.
+        #[arg(long, default_value_t = LISTED_DEFAULT, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        limit: u32,
+    },
+    /// Show one order.
+    Show {
+        /// The order's id.
+        id: String,
+    },
+    /// Cancel a held order, or pay a completed one back; its units go back on sale.
+    Cancel {
+        /// The order's id.
+        id: String,
+    },
+    /// Print every order, the newest first.
+    Export {
+        /// What to print.
+        #[arg(long, value_enum)]
+        format: Format,
+        #[command(flatten)]
+        filter: FilterArgs,
+    },
+}
+
+/// What `order export` prints.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(super) enum Format {
+    /// A line of titles and a line for each order.
+    Csv,
+    /// One document.
+    Json,
+}
+
+/// Which orders.
+#[derive(Debug, clap::Args)]
+pub(super) struct FilterArgs {
+    /// Only this buyer's: an e-mail address or a user's number.
+    #[arg(long)]
+    buyer: Option<String>,
+    /// Only of this product.
+    #[arg(long, value_name = "ID")]
+    product: Option<String>,
+    /// Only in this state.
+    #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(State::ALL.iter().map(|state| state.as_str())))]
+    state: Option<String>,
+}
+
+impl FilterArgs {
+    async fn filter(self, app: &App) -> Result<OrderFilter, Failure> {
+        let buyer: Option<UserId> = match self.buyer {
+            Some(typed) => Some(app.users.find(&typed).await?.id),
+            None => None,
+        };
+        let product = self.product.map(|id| id.parse::<ProductId>()).transpose();
+        Ok(OrderFilter {
+            buyer,
+            product: product.map_err(|_| Failure::Refused(Refusal::ProductNotFound.into()))?,
+            state: self.state.and_then(|word| word.parse().ok()),
+        })
+    }
+}
+
+/// Runs it.
+///
+/// # Errors
+/// What the services refuse.
+pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
+    let app = context.app().await?;
+    match args {
+        Args::List { filter, limit } => list(context, &app, filter.filter(&app).await?, limit).await,
+        Args::Show { id } => shown(context, app.purchases.any(order_id(&id)?).await?),
+        Args::Cancel { id } => shown(context, app.purchases.end(order_id(&id)?, Mover::Console).await?),
+        Args::Export { format, filter } => export(&app, filter.filter(&app).await?, format).await,
+    }
+}
+
+fn order_id(typed: &str) -> Result<OrderId, Failure> {
+    typed.parse().map_err(|_| Failure::Refused(Refusal::OrderNotFound.into()))
+}
+
+fn shown(context: &Context, order: Order) -> Result<(), Failure> {
+    let document = OrderView::from(order);
+    context.output().answer(&document, || fields(&document))
+}
+
+async fn list(context: &Context, app: &App, filter: OrderFilter, limit: u32) -> Result<(), Failure> {
+    let found = app.purchases.all(filter, PageRequest { limit, after: None }).await?;
+    let mut table =
+        Table::new(&["id", "buyer", "product", "units", "amount", "state", "reason", "created"]).numbers([1, 3, 4]);
+    for order in &found.items {
+        table.row([
+            order.id.to_string(),
+            order.buyer.to_string(),
+            order.product.to_string(),
+            order.quantity.to_string(),
+            format!("{} {}", order.amount, order.currency),
+            order.state.to_string(),
+            order.reason.map_or("", Reason::as_str).to_owned(),
+            order.created_at.to_string(),
+        ]);
+    }
+    if found.next_cursor.is_some() {
+        context.output().note("There are more; see --limit, or 'preorder order export'.");
+    }
+    let items: Vec<OrderView> = found.items.into_iter().map(OrderView::from).collect();
+    context.output().answer(&Items { items }, || table)
+}
+
+/// Prints page by page, so that a year's orders do not have to fit into memory.
+async fn export(app: &App, filter: OrderFilter, format: Format) -> Result<(), Failure> {
+    let mut page = PageRequest { limit: EXPORT_PAGE, after: None };
+    output::bytes(match format {
+        Format::Csv => TITLES.as_bytes(),
+        Format::Json => b"{\"items\":[",
+    })?;
+    let mut first = true;
+    loop {
+        let found = app.purchases.all(filter.clone(), page.clone()).await?;
+        let mut text = Vec::new();
+        for order in found.items {
+            match format {
+                Format::Csv => write_csv(&mut text, &order)?,
+                Format::Json => {
+                    text.extend_from_slice(if first { b"\n" } else { b",\n" });
+                    serde_json::to_writer(&mut text, &OrderView::from(order)).map_err(cannot_write)?;
+                }
+            }
+            first = false;
+        }
+        output::bytes(&text)?;
+        page.after = found.next_cursor;
+        if page.after.is_none() {
+            break;
+        }
+    }
+    match format {
+        Format::Csv => Ok(()),
+        Format::Json => output::bytes(b"\n]}\n"),
+    }
+}
+
+const TITLES: &str = "id,buyer,product,quantity,amount,currency,state,reason,createdAt,expiresAt,settledAt,closedAt,\
+     paymentProvider,paymentReference,paymentStatus\n";
+
+fn write_csv(text: &mut Vec<u8>, order: &Order) -> Result<(), Failure> {
+    let time = |at: Option<crate::kernel::clock::Timestamp>| at.map(|at| at.to_string()).unwrap_or_default();
+    let cells = [
+        order.id.to_string(),
+        order.buyer.to_string(),
+        order.product.to_string(),
+        order.quantity.to_string(),
+        order.amount.to_string(),
+        order.currency.to_string(),
+        order.state.to_string(),
+        order.reason.map_or("", Reason::as_str).to_owned(),
+        order.created_at.to_string(),
+        order.expires_at.to_string(),
+        time(order.settled_at),
+        time(order.closed_at),
+        order.payment.provider.to_string(),
+        order.payment.reference.clone().unwrap_or_default(),
+        order.payment.status.to_string(),
+    ];
+    let mut row = csv::WriterBuilder::new().terminator(csv::Terminator::Any(b'\n')).from_writer(Vec::new());
+    row.write_record(cells.iter().map(|cell| harmless(cell))).map_err(cannot_write)?;
+    let row = row.into_inner().map_err(cannot_write)?;
+    text.write_all(&row).map_err(cannot_write)
+}
+
+/// A spreadsheet must not take a cell for a formula (OWASP, "CSV Injection").
+fn harmless(cell: &str) -> String {
+    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell.to_owned() }
+}
+
+fn cannot_write(error: impl std::fmt::Display) -> Failure {
+    Failure::failed(format!("The orders can't be written: {error}."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::harmless;
+
+    #[test]
+    fn no_cell_is_a_formula() {
+        assert_eq!(harmless("=1+1"), "'=1+1");
+        assert_eq!(harmless("-x"), "'-x");
+        assert_eq!(harmless("mac-book"), "mac-book");
+    }
+}

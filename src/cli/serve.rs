@@ -1,0 +1,98 @@
+//! `preorder serve`: the server.
+
+use std::sync::Arc;
+
+use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::context::Context;
+use super::failure::Failure;
+use super::output;
+use crate::config::Flag;
+use crate::kernel::error::Error;
+use crate::server;
+use crate::store::{Db, ServerLock};
+
+/// What `serve` takes.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct Args {
+    /// Where to listen [default: 127.0.0.1:8080]; port 0 takes any free one.
+    #[arg(long, value_name = "ADDR:PORT")]
+    listen: Option<String>,
+    /// Which rooms to serve: 'all', or some of users, products, stock, payments, purchases [default: all].
+    #[arg(long, value_name = "NAMES")]
+    target: Option<String>,
+    /// Stop when standard input closes: whoever started this server has gone.
+    #[arg(long, hide = true)]
+    until_stdin_closes: bool,
+}
+
+impl Args {
+    /// The settings that the flags override.
+    pub(super) fn flags(&self) -> Vec<Flag> {
+        let listen = self.listen.clone().map(|value| Flag { name: "--listen", key: "listen", value });
+        let target = self.target.clone().map(|value| Flag { name: "--target", key: "target", value });
+        listen.into_iter().chain(target).collect()
+    }
+}
+
+/// Serves until SIGINT or SIGTERM, then answers what is in flight.
+///
+/// # Errors
+/// When the database is another server's, the address is taken, the disk fails, or requests had to be cut off.
+pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
+    let config = context.config();
+    let _lock = ServerLock::take(&config.db)?;
+    let app = context.app().await?;
+    let listener = TcpListener::bind(config.listen).await.map_err(|error| {
+        Failure::failed(format!("{} can't be listened on: {error}.", config.listen))
+            .hint("Choose another with --listen; port 0 takes any free one.")
+    })?;
+    let address =
+        listener.local_addr().map_err(|error| Failure::failed(format!("No address to listen on: {error}.")))?;
+    output::line(format!("preorder is ready at http://{address}"))?;
+
+    let failure = Arc::new(tokio::sync::OnceCell::new());
+    let stop = stop(app.db.clone(), args.until_stdin_closes, Arc::clone(&failure));
+    let served = server::serve(&app, &config.target, listener, stop).await;
+    app.payments.settled().await;
+    if let Some(why) = failure.get() {
+        return Err(disk_failed(why));
+    }
+    tracing::info!("stopped");
+    served.map_err(Failure::from)
+}
+
+/// Ends when the server shall stop.
+async fn stop(db: Db, until_stdin_closes: bool, failure: Arc<tokio::sync::OnceCell<String>>) {
+    let mut failed = db.failure();
+    tokio::select! {
+        () = asked_to_stop() => tracing::info!("stopping: answering what is in flight"),
+        () = stdin_closed(), if until_stdin_closes => {}
+        Ok(why) = failed.wait_for(Option::is_some) => drop(failure.set(why.clone().unwrap_or_default())),
+    }
+}
+
+async fn asked_to_stop() {
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => tokio::select! {
+            _ = terminate.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        },
+        Err(_) => drop(tokio::signal::ctrl_c().await),
+    }
+}
+
+async fn stdin_closed() {
+    let mut stdin = tokio::io::stdin();
+    let mut byte = [0];
+    while stdin.read(&mut byte).await.is_ok_and(|read| read > 0) {}
+}
+
+fn disk_failed(why: &str) -> Failure {
+    let error = Error::internal(format!("the disk failed: {why}"));
+    Failure::failed(format!("The server stopped, because nothing more can be written safely: {error}")).hint(
+        "Every answered order is on disk. Mend or change the disk, then start again; the ledger recovers by itself.",
+    )
+}

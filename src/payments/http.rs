@@ -1,0 +1,88 @@
+//! `/payments`: routes, request types, handlers.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, Uri};
+use axum::response::Response;
+use axum::routing::post;
+use serde::Deserialize;
+
+use super::service::Payments;
+use crate::http::{Buyer, HttpError, IdempotencyKey, Json, Path};
+use crate::kernel::ids::OrderId;
+use crate::purchases::http::{answered, scoped};
+
+/// The routes of this room.
+pub fn routes(payments: Arc<Payments>) -> Router {
+    Router::new()
+        .route("/payments/pre-order", post(pre_order))
+        .route("/payments", post(enter))
+        .route("/payments/{orderId}/confirm", post(confirm))
+        .route("/payments/{orderId}/cancel", post(cancel))
+        .with_state(payments)
+}
+
+/// What a buyer wants.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Wanted {
+    product_id: String,
+    #[serde(default = "one")]
+    quantity: i64,
+}
+
+fn one() -> i64 {
+    1
+}
+
+/// Buys `quantity` units in one call: hold, charge, settle.
+async fn pre_order(
+    State(payments): State<Arc<Payments>>,
+    Buyer(buyer): Buyer,
+    uri: Uri,
+    key: Option<IdempotencyKey>,
+    Json(wanted): Json<Wanted>,
+) -> Result<Response, HttpError> {
+    let key = scoped(key, buyer.user, &uri);
+    let answer = payments.pre_order(buyer.user, &wanted.product_id, wanted.quantity, key).await?;
+    Ok(answered(StatusCode::CREATED, answer.order, answer.replayed))
+}
+
+/// Takes `quantity` units and waits for the buyer to pay.
+async fn enter(
+    State(payments): State<Arc<Payments>>,
+    Buyer(buyer): Buyer,
+    uri: Uri,
+    key: Option<IdempotencyKey>,
+    Json(wanted): Json<Wanted>,
+) -> Result<Response, HttpError> {
+    let key = scoped(key, buyer.user, &uri);
+    let answer = payments.enter(buyer.user, &wanted.product_id, wanted.quantity, key).await?;
+    Ok(answered(StatusCode::CREATED, answer.order, answer.replayed))
+}
+
+/// Charges a held order and settles it.
+async fn confirm(
+    State(payments): State<Arc<Payments>>,
+    Buyer(buyer): Buyer,
+    uri: Uri,
+    Path(order): Path<OrderId>,
+    key: Option<IdempotencyKey>,
+) -> Result<Response, HttpError> {
+    let answer = payments.confirm(buyer.user, order, scoped(key, buyer.user, &uri)).await?;
+    Ok(answered(StatusCode::OK, answer.order, answer.replayed))
+}
+
+/// The buyer leaves.
+async fn cancel(
+    State(payments): State<Arc<Payments>>,
+    Buyer(buyer): Buyer,
+    uri: Uri,
+    Path(order): Path<OrderId>,
+    key: Option<IdempotencyKey>,
+) -> Result<Response, HttpError> {
+    let answer = payments.cancel(buyer.user, order, scoped(key, buyer.user, &uri)).await?;
+    Ok(answered(StatusCode::OK, answer.order, answer.replayed))
+}

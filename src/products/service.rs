@@ -1,0 +1,157 @@
+//! What every face of the catalogue calls.
+
+use std::sync::Arc;
+
+use super::model::{Change, Entry, NewProduct, Product, ProductDraft};
+use super::{rules, store};
+use crate::kernel::clock::Clock;
+use crate::kernel::error::Error;
+use crate::kernel::ids::ProductId;
+use crate::kernel::page::{Cursors, Page, PageRequest};
+use crate::ledger::{Kind, Ledger, Mover, Refusal, offers};
+use crate::store::cache::Cache;
+use crate::store::{Conn, Db};
+
+/// Catalogue entries kept in memory, the absent ones that were asked for included.
+const ENTRIES_MAX: u64 = 20_000;
+/// Pages of the product list kept in memory.
+const PAGES_MAX: u64 = 1_000;
+
+const PRODUCTS: Cursors = Cursors("products");
+
+/// What a page is cached under: the kind, the cursor, the limit.
+type PageKey = (Option<Kind>, Option<String>, u32);
+
+/// The catalogue.
+pub struct Products {
+    db: Db,
+    clock: Arc<dyn Clock>,
+    ledger: Arc<Ledger>,
+    entries: Cache<ProductId, Option<Arc<Entry>>>,
+    pages: Cache<PageKey, Page<Arc<Entry>>>,
+}
+
+impl Products {
+    /// The catalogue over `db`.
+    #[must_use]
+    pub fn new(db: Db, clock: Arc<dyn Clock>, ledger: Arc<Ledger>) -> Arc<Self> {
+        Arc::new(Self { db, clock, ledger, entries: Cache::new(ENTRIES_MAX), pages: Cache::new(PAGES_MAX) })
+    }
+
+    /// Forgets what is in memory whenever another process changes the database, until the catalogue is dropped.
+    pub fn keep_current(self: &Arc<Self>) {
+        let products = Arc::downgrade(self);
+        let mut changed = self.db.changed_elsewhere();
+        tokio::spawn(async move {
+            while changed.changed().await.is_ok() {
+                let Some(products) = products.upgrade() else { return };
+                products.forget();
+            }
+        });
+    }
+
+    /// One product.
+    ///
+    /// # Errors
+    /// `404 product_not_found`; a fault of the database.
+    pub async fn get(&self, id: &ProductId) -> Result<Product, Error> {
+        let loading = async {
+            let id = id.clone();
+            self.db.read(move |conn| Ok(store::find(conn, &id)?.map(Arc::new))).await
+        };
+        let entry = self.entries.get_or_load(id.clone(), loading).await?;
+        entry.and_then(|entry| self.shown(entry)).ok_or_else(|| Refusal::ProductNotFound.into())
+    }
+
+    /// Products by id, of one kind or of all.
+    ///
+    /// # Errors
+    /// A cursor of another list; a fault of the database.
+    pub async fn list(&self, kind: Option<Kind>, page: PageRequest) -> Result<Page<Product>, Error> {
+        let after = PRODUCTS.open::<ProductId>(page.after.as_deref())?;
+        let loading = async {
+            let entries = self.db.read(move |conn| store::list(conn, kind, after.as_ref(), page.limit)).await?;
+            let entries = entries.into_iter().map(Arc::new).collect();
+            Ok(PRODUCTS.page(entries, page.limit, |entry: &Arc<Entry>| entry.id.clone()))
+        };
+        let Page { items, next_cursor } = self.pages.get_or_load((kind, page.after, page.limit), loading).await?;
+        Ok(Page { items: items.into_iter().filter_map(|entry| self.shown(entry)).collect(), next_cursor })
+    }
+
+    /// Makes a product and puts it on sale.
+    ///
+    /// # Errors
+    /// `422` with every fault; `409 product_exists`.
+    pub async fn add(self: &Arc<Self>, draft: &ProductDraft, by: Mover) -> Result<Product, Error> {
+        let NewProduct { id, name, description, terms, stock } = rules::draft(draft)?;
+        let created_at = self.clock.now();
+        let entry = Entry { id: id.clone(), name, description, kind: terms.kind, created_at };
+        self.commit(&id, move |conn| {
+            store::insert(conn, &entry)?;
+            offers::insert(conn, &entry.id, &terms, stock, by, created_at)
+        })
+        .await?;
+        self.get(&id).await
+    }
+
+    /// Changes a product; its orders keep their price and their hold.
+    ///
+    /// # Errors
+    /// `404 product_not_found`; `422` with every fault; `409 limit_below_orders`.
+    pub async fn edit(&self, id: &ProductId, change: Change) -> Result<Product, Error> {
+        let wanted = id.clone();
+        self.db
+            .write(move |conn| {
+                let (entry, offer) =
+                    store::find(conn, &wanted)?.zip(offers::find(conn, &wanted)?).ok_or(Refusal::ProductNotFound)?;
+                let (entry, terms) = rules::change(&entry, &offer.terms, &change)?;
+                store::update(conn, &entry)?;
+                if terms == offer.terms { Ok(()) } else { offers::amend(conn, &wanted, &terms) }
+            })
+            .await?;
+        self.changed(id).await?;
+        self.get(id).await
+    }
+
+    /// Takes a product off the catalogue and off sale; its orders stay, open holds may still be settled.
+    ///
+    /// # Errors
+    /// `404 product_not_found`; a fault of the database.
+    pub async fn delete(self: &Arc<Self>, id: &ProductId) -> Result<(), Error> {
+        let wanted = id.clone();
+        let now = self.clock.now();
+        self.commit(id, move |conn| {
+            store::find(conn, &wanted)?.ok_or(Refusal::ProductNotFound)?;
+            store::delete(conn, &wanted, now)?;
+            offers::retire(conn, &wanted)
+        })
+        .await
+    }
+
+    /// Commits `work` and shows its change to the next request. It runs as a task of its own: a client that hangs up
+    /// after the commit must not leave the memory behind the database.
+    async fn commit<T, F>(self: &Arc<Self>, id: &ProductId, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Conn<'_>) -> Result<T, Error> + Send + 'static,
+    {
+        let (this, id) = (Arc::clone(self), id.clone());
+        let committed = tokio::spawn(async move {
+            let value = this.db.write(work).await?;
+            let reloaded = this.ledger.reload(Some(&id)).await;
+            this.forget();
+            reloaded.map(|()| value)
+        });
+        committed.await.map_err(|error| Error::internal(format!("changing a product: {error}")))?
+    }
+
+    fn forget(&self) {
+        self.entries.forget();
+        self.pages.forget();
+    }
+
+    fn shown(&self, entry: Arc<Entry>) -> Option<Product> {
+        let live = self.ledger.live(&entry.id)?;
+        Some(Product { entry, live })
+    }
+}

@@ -1,0 +1,132 @@
+//! `/purchases`: routes, handlers, and the order as everybody sees it.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderName, HeaderValue, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use serde::Serialize;
+
+use super::service::Purchases;
+use crate::http::{Buyer, HttpError, IdempotencyKey, InPath, PageQuery, PageView, Path};
+use crate::kernel::error::Error;
+use crate::kernel::ids::{OrderId, UserId};
+use crate::ledger::{Key, Order, Refusal};
+
+const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+
+/// The routes of this room.
+pub fn routes(purchases: Arc<Purchases>) -> Router {
+    Router::new()
+        .route("/purchases", get(list))
+        .route("/purchases/{orderId}", get(show))
+        .route("/purchases/{orderId}/cancel", post(cancel))
+        .with_state(purchases)
+}
+
+/// An order as its buyer sees it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderView {
+    id: String,
+    product_id: String,
+    quantity: i64,
+    amount: i64,
+    currency: String,
+    state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    created_at: String,
+    expires_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    settled_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    closed_at: Option<String>,
+    payment: PaymentView,
+}
+
+#[derive(Debug, Serialize)]
+struct PaymentView {
+    provider: String,
+    reference: Option<String>,
+    status: &'static str,
+}
+
+impl From<Order> for OrderView {
+    fn from(order: Order) -> Self {
+        Self {
+            id: order.id.to_string(),
+            product_id: order.product.to_string(),
+            quantity: order.quantity,
+            amount: order.amount,
+            currency: order.currency.to_string(),
+            state: order.state.as_str(),
+            reason: order.reason.map(crate::ledger::Reason::as_str),
+            created_at: order.created_at.to_string(),
+            expires_at: order.expires_at.to_string(),
+            settled_at: order.settled_at.map(|at| at.to_string()),
+            closed_at: order.closed_at.map(|at| at.to_string()),
+            payment: PaymentView {
+                provider: order.payment.provider.into_owned(),
+                reference: order.payment.reference,
+                status: order.payment.status.as_str(),
+            },
+        }
+    }
+}
+
+impl InPath for OrderId {
+    fn from_path(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+
+    fn unknown() -> Error {
+        Refusal::OrderNotFound.into()
+    }
+}
+
+/// The buyer's orders, newest first.
+async fn list(
+    State(purchases): State<Arc<Purchases>>,
+    Buyer(buyer): Buyer,
+    PageQuery(page): PageQuery,
+) -> Result<axum::Json<PageView<OrderView>>, HttpError> {
+    Ok(axum::Json(purchases.of_buyer(buyer.user, page).await?.into()))
+}
+
+/// One of the buyer's orders.
+async fn show(
+    State(purchases): State<Arc<Purchases>>,
+    Buyer(buyer): Buyer,
+    Path(order): Path<OrderId>,
+) -> Result<axum::Json<OrderView>, HttpError> {
+    Ok(axum::Json(purchases.get(buyer.user, order).await?.into()))
+}
+
+/// Pays a completed order back.
+async fn cancel(
+    State(purchases): State<Arc<Purchases>>,
+    Buyer(buyer): Buyer,
+    uri: Uri,
+    Path(order): Path<OrderId>,
+    key: Option<IdempotencyKey>,
+) -> Result<Response, HttpError> {
+    let (order, replayed) = purchases.refund(buyer.user, order, scoped(key, buyer.user, &uri)).await?;
+    Ok(answered(StatusCode::OK, order, replayed))
+}
+
+/// A key in its scope: every route that takes one is a `POST`, so buyer, path and key say it all.
+pub(crate) fn scoped(key: Option<IdempotencyKey>, buyer: UserId, uri: &Uri) -> Option<Key> {
+    key.map(|IdempotencyKey(key)| Key { buyer, path: uri.path().to_owned(), key })
+}
+
+/// An order as an answer, marked when it was given before.
+pub(crate) fn answered(status: StatusCode, order: Order, replayed: bool) -> Response {
+    let mut response = (status, axum::Json(OrderView::from(order))).into_response();
+    if replayed {
+        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    }
+    response
+}

@@ -1,0 +1,6 @@
+//! A buyer's orders: what was bought, what became of it, and paying it back.
+
+pub mod http;
+mod service;
+
+pub use service::Purchases;

@@ -1,0 +1,225 @@
+//! The ledger on its real database: random commands from two engines on one file, restarts in between, a virtual clock,
+//! and the audit after every step.
+
+use std::sync::Arc;
+
+use preorder::kernel::clock::{Clock, ManualClock, Timestamp};
+use preorder::kernel::ids::{OrderId, ProductId, UserId};
+use preorder::ledger::{Charge, Command, Done, Enter, Failure, Key, KeyedRequest, Ledger, Mover, Order, State, Then};
+use preorder::products::{ProductDraft, Products};
+use preorder::store::{Db, Location};
+use proptest::prelude::*;
+
+const PRODUCTS: [(&str, i64, Option<i64>); 2] = [("limited", 6, Some(3)), ("free", 4, None)];
+const HOLD_SECONDS: i64 = 10;
+
+#[derive(Debug, Clone)]
+enum Step {
+    Enter { buyer: i64, product: usize, quantity: i64, then: u8, key: Option<u8> },
+    Confirm { order: usize, charge: Option<bool> },
+    Settle { order: usize, paid: bool },
+    Cancel { order: usize },
+    Refund { order: usize },
+    Adjust { product: usize, delta: i64 },
+    Wait { seconds: i64 },
+    Sweep,
+    OtherEngine,
+    Restart,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let order = || 0..8_usize;
+    let step = prop_oneof![
+        6 => (0..3_i64, 0..2_usize, 1..4_i64, 0..4_u8, proptest::option::weighted(0.3, 0..3_u8))
+            .prop_map(|(buyer, product, quantity, then, key)| Step::Enter { buyer, product, quantity, then, key }),
+        3 => (order(), proptest::option::of(any::<bool>())).prop_map(|(order, charge)| Step::Confirm { order, charge }),
+        2 => (order(), any::<bool>()).prop_map(|(order, paid)| Step::Settle { order, paid }),
+        2 => order().prop_map(|order| Step::Cancel { order }),
+        2 => order().prop_map(|order| Step::Refund { order }),
+        1 => (0..2_usize, -5..6_i64).prop_map(|(product, delta)| Step::Adjust { product, delta }),
+        2 => (0..8_i64).prop_map(|seconds| Step::Wait { seconds }),
+        1 => Just(Step::Sweep),
+        3 => Just(Step::OtherEngine),
+        1 => Just(Step::Restart),
+    ];
+    proptest::collection::vec(step, 1..50)
+}
+
+/// One process's view of the database.
+struct Shop {
+    db: Db,
+    ledger: Arc<Ledger>,
+}
+
+impl Shop {
+    async fn open(location: &Location, clock: &Arc<ManualClock>) -> Self {
+        let clock: Arc<dyn Clock> = Arc::<ManualClock>::clone(clock);
+        let db = Db::open(location).await.unwrap();
+        let ledger = Ledger::start(db.clone(), clock, 100).await.unwrap();
+        Self { db, ledger }
+    }
+}
+
+/// A sale at two shops that share one database.
+struct Sale {
+    location: Location,
+    clock: Arc<ManualClock>,
+    shops: [Shop; 2],
+    at: usize,
+    /// Every order that was answered, as it was answered last.
+    answered: Vec<Order>,
+    /// What each product should have in all.
+    totals: [i64; 2],
+    _folder: tempfile::TempDir,
+}
+
+impl Sale {
+    async fn open() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let location = Location::Sqlite(folder.path().join("sale.db"));
+        let clock = Arc::new(ManualClock::new(Timestamp(1_000_000_000_000)));
+        let shops = [Shop::open(&location, &clock).await, Shop::open(&location, &clock).await];
+        let products =
+            Products::new(shops[0].db.clone(), Arc::<ManualClock>::clone(&clock), Arc::clone(&shops[0].ledger));
+        for (id, stock, limit) in PRODUCTS {
+            let draft = ProductDraft {
+                id: Some(id.to_owned()),
+                name: Some(id.to_owned()),
+                kind: Some("reservation".to_owned()),
+                price: Some(1_000),
+                stock: Some(stock),
+                per_buyer_limit: limit,
+                hold_seconds: Some(HOLD_SECONDS),
+                ..ProductDraft::default()
+            };
+            products.add(&draft, Mover::Console).await.unwrap();
+        }
+        let totals = PRODUCTS.map(|(_, stock, _)| stock);
+        Self { location, clock, shops, at: 0, answered: Vec::new(), totals, _folder: folder }
+    }
+
+    fn order(&self, back: usize) -> OrderId {
+        let index = self.answered.len().checked_sub(1 + back);
+        index.map_or_else(OrderId::fresh, |index| self.answered[index].id)
+    }
+
+    fn command(&self, step: &Step) -> Option<Command> {
+        let product = |index: usize| ProductId::trusted(PRODUCTS[index].0);
+        let charge = |paid: bool, order: OrderId| {
+            if paid { Charge::Paid(format!("paid-{order}")) } else { Charge::Failed(Failure::Declined) }
+        };
+        Some(match *step {
+            Step::Enter { buyer, product: index, quantity, then, key } => {
+                let order = OrderId::fresh();
+                let (then, path) = match then {
+                    0 => (Then::Wait, "/payments"),
+                    1 => (Then::Charge, "/payments/pre-order"),
+                    lot => (Then::Settle(charge(lot == 2, order)), "/payments/pre-order"),
+                };
+                let key = key.map(|key| {
+                    let key = Key { buyer: UserId(buyer), path: path.to_owned(), key: format!("k{key}") };
+                    KeyedRequest::new(key, &format!("{index} {quantity}"))
+                });
+                let (buyer, product, provider) = (UserId(buyer), product(index), "test");
+                Command::Enter(Enter { order, buyer, product, quantity, then, provider, key })
+            }
+            Step::Confirm { order, charge: lot } => {
+                let order = self.order(order);
+                let buyer = self.answered.iter().find(|o| o.id == order).map_or(UserId(0), |o| o.buyer);
+                Command::Confirm { order, buyer, charge: lot.map(|paid| charge(paid, order)), key: None }
+            }
+            Step::Settle { order, paid } => {
+                let order = self.order(order);
+                Command::Settle { order, charge: charge(paid, order) }
+            }
+            Step::Cancel { order } => Command::Cancel { order: self.order(order), by: Mover::Console, key: None },
+            Step::Refund { order } => Command::Refund { order: self.order(order), by: Mover::Console, key: None },
+            Step::Adjust { product: index, delta } => {
+                Command::Adjust { product: product(index), delta, by: Mover::Console, reason: None }
+            }
+            Step::Wait { .. } | Step::Sweep | Step::OtherEngine | Step::Restart => return None,
+        })
+    }
+
+    async fn take(&mut self, step: &Step) {
+        match step {
+            Step::Wait { seconds } => self.clock.advance_seconds(*seconds),
+            Step::Sweep => drop(self.shops[self.at].ledger.sweep().await.unwrap()),
+            Step::OtherEngine => self.at = 1 - self.at,
+            Step::Restart => self.shops[self.at] = Shop::open(&self.location, &self.clock).await,
+            _ => {}
+        }
+        let Some(command) = self.command(step) else { return };
+        match self.shops[self.at].ledger.submit(command).await {
+            Ok((Done::Order(order), false)) => self.note(order),
+            Ok((Done::Movement(_), _)) => {
+                let Step::Adjust { product, delta } = step else { panic!("a movement for {step:?}") };
+                self.totals[*product] += delta;
+            }
+            Ok((_, _)) => {}
+            Err(error) => assert!(error.code() != "internal" && error.code() != "busy", "{step:?}: {error}"),
+        }
+    }
+
+    fn note(&mut self, order: Order) {
+        match self.answered.iter_mut().find(|known| known.id == order.id) {
+            Some(known) => *known = order,
+            None => self.answered.push(order),
+        }
+    }
+
+    /// The audit, the totals, the board and every answered order.
+    async fn check(&self) {
+        let audit = Ledger::audit(&self.shops[0].db).await.unwrap();
+        assert!(audit.ok(), "{:#?}", audit.checks.iter().filter(|check| !check.ok).collect::<Vec<_>>());
+        for (product, total) in PRODUCTS.iter().zip(self.totals) {
+            let counts = audit.products.iter().find(|counts| counts.product == product.0).unwrap();
+            assert_eq!(counts.total, total, "no unit is lost or made");
+        }
+        for order in &self.answered {
+            let row = self.shops[0].ledger.order(order.id).await.unwrap().expect("an answered order is there");
+            let paid = matches!(order.state, State::Completed | State::Refunded);
+            assert!(!paid || matches!(row.state, State::Completed | State::Refunded), "{order:?} became {row:?}");
+        }
+    }
+
+    async fn every_unit_can_be_sold(&mut self) {
+        self.clock.advance_seconds(HOLD_SECONDS * 10);
+        let ledger = Arc::clone(&self.shops[self.at].ledger);
+        ledger.sweep().await.unwrap();
+        for order in &self.answered {
+            drop(ledger.submit(Command::Refund { order: order.id, by: Mover::Console, key: None }).await);
+        }
+        ledger.reload(None).await.unwrap();
+        for (index, (id, ..)) in PRODUCTS.iter().enumerate() {
+            let product = ProductId::trusted(id);
+            for buyer in 100..100 + self.totals[index] {
+                let order = OrderId::fresh();
+                let then = Then::Settle(Charge::Paid(format!("paid-{order}")));
+                let (buyer, product, provider) = (UserId(buyer), product.clone(), "test");
+                let enter = Enter { order, buyer, product, quantity: 1, then, provider, key: None };
+                ledger.submit(Command::Enter(enter)).await.unwrap();
+            }
+            let stock = ledger.live(&product).unwrap().stock;
+            assert_eq!((stock.available, stock.held, stock.sold), (0, 0, self.totals[index]));
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_audit_holds_after_every_step_on_the_real_database(steps in steps()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut sale = Sale::open().await;
+            for step in &steps {
+                sale.take(step).await;
+                sale.check().await;
+            }
+            sale.every_unit_can_be_sold().await;
+            sale.check().await;
+        });
+    }
+}
