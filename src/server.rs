@@ -115,15 +115,15 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Error> {
     let mut shutdown = pin!(shutdown);
-    let door = Connections::new(router.with_state(()), limits);
+    let connections = Connections::new(router, limits);
     let graceful = GracefulShutdown::new();
     let cut_off = CancellationToken::new();
     loop {
         let (stream, peer, permit) = tokio::select! {
             () = &mut shutdown => break,
-            accepted = door.accept(&listener) => accepted,
+            accepted = connections.accept(&listener) => accepted,
         };
-        let connection = door.serve(stream, peer, graceful.watcher());
+        let connection = connections.serve(stream, peer, graceful.watcher());
         let cut_off = cut_off.clone();
         tokio::spawn(async move {
             cut_off.run_until_cancelled(connection).await;
