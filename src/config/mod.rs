@@ -150,7 +150,7 @@ pub struct Limits {
     pub connections: usize,
     /// Purchases that may wait for the ledger; more are answered 503.
     pub queue_length: usize,
-    /// How long a request's head may take, and how long a kept connection may be idle, in seconds.
+    /// How long a request's head may take, a kept connection may be idle, and an answer may wait for its reader, in seconds.
     pub header_timeout_s: u64,
     /// How long a request may take in all, in seconds.
     pub request_timeout_s: u64,

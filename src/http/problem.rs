@@ -38,12 +38,6 @@ impl HttpError {
     pub fn with_status(status: StatusCode, error: Error) -> Self {
         Self { status, error }
     }
-
-    /// The error itself.
-    #[must_use]
-    pub fn error(&self) -> &Error {
-        &self.error
-    }
 }
 
 impl From<Error> for HttpError {

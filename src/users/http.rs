@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::header::{HeaderName, HeaderValue, SET_COOKIE};
+use axum::http::header::{CACHE_CONTROL, HeaderName, HeaderValue, SET_COOKIE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{get, post};
 use serde::{Deserialize, Serialize};
@@ -146,7 +146,12 @@ async fn me(State(users): State<Arc<Users>>, Buyer(actor): Buyer) -> Result<Json
 
 fn session_headers(login: &LoggedIn, secure: bool) -> Result<HeaderMap, Error> {
     let cookie = refresh_cookie(&login.refresh_token, login.refresh_in_s, secure);
-    Ok(HeaderMap::from_iter([(ACCESS, header(&login.access_token)?), (SET_COOKIE, header(&cookie)?)]))
+    Ok(HeaderMap::from_iter([
+        (ACCESS, header(&login.access_token)?),
+        (SET_COOKIE, header(&cookie)?),
+        // No cache may keep a token (RFC 6749, section 5.1).
+        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ]))
 }
 
 fn without_cookie(users: &Users) -> Result<HeaderMap, Error> {

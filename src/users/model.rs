@@ -122,8 +122,8 @@ fn is_label(label: &str) -> bool {
         && !label.ends_with('-')
 }
 
-/// A user to be, as somebody typed it.
-#[derive(Debug, Clone, Default)]
+/// A user to be, as somebody typed it. Not `Debug`: it holds a password.
+#[derive(Clone, Default)]
 pub struct NewUser {
     /// The e-mail address.
     pub email: Option<String>,

@@ -26,8 +26,7 @@ const REREAD_INTERVAL: Duration = Duration::from_mins(10);
 /// How long to wait before the view is read again after that failed.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
-/// A login that worked.
-#[derive(Debug)]
+/// A login that worked. Not `Debug`: it holds tokens.
 pub struct LoggedIn {
     /// Who it was.
     pub user: User,

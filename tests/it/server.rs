@@ -221,6 +221,16 @@ async fn a_body_that_does_not_arrive_is_given_up_on() {
 }
 
 #[tokio::test]
+async fn a_client_that_never_reads_is_given_up_on() {
+    let rooms = Router::new().route("/long", get(async || "x".repeat(1_000_000)));
+    let app = TestApp::serving(|config| config.limits.header_timeout_s = 1, rooms).await;
+    let mut deaf = Wire::open(&app).await;
+    // The server stops reading when it can't write; these go through until the buffers are full, and fail once it has
+    // hung up.
+    in_time(async { while deaf.0.write_all(b"GET /long HTTP/1.1\r\nhost: shop\r\n\r\n").await.is_ok() {} }).await;
+}
+
+#[tokio::test]
 async fn a_head_without_end_is_refused() {
     let app = TestApp::start().await;
     let mut wire = Wire::open(&app).await;

@@ -32,6 +32,7 @@ async fn signing_up_logging_in_and_asking_who_i_am() {
 
     let answer = app.anonymous().post("/users/login", &login("ANN")).await;
     assert_eq!(answer.header("access"), answer.body["accessToken"].as_str().unwrap());
+    assert_eq!(answer.header("cache-control"), "no-store");
     let cookie = answer.header("set-cookie");
     assert!(cookie.starts_with("refresh="), "{cookie}");
     assert!(cookie.ends_with("; Path=/users; Max-Age=86400; HttpOnly; SameSite=Strict"), "{cookie}");

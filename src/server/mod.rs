@@ -3,6 +3,8 @@
 //! The loop is hyper's HTTP/1 by hand rather than `axum::serve`, which has no time limit for a request's head, does not
 //! set `TCP_NODELAY` and accepts connections without end.
 
+mod stall;
+
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -26,6 +28,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
+use self::stall::StallGuard;
 use crate::app::App;
 use crate::config::Limits;
 use crate::gateway::{self, Gateway, PeerAddress};
@@ -123,15 +126,15 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Error> {
     let mut shutdown = pin!(shutdown);
-    let door = Connections::new(router.with_state(()), limits);
+    let connections = Connections::new(router, limits);
     let graceful = GracefulShutdown::new();
     let cut_off = CancellationToken::new();
     loop {
         let (stream, peer, permit) = tokio::select! {
             () = &mut shutdown => break,
-            accepted = door.accept(&listener) => accepted,
+            accepted = connections.accept(&listener) => accepted,
         };
-        let connection = door.serve(stream, peer, graceful.watcher());
+        let connection = connections.serve(stream, peer, graceful.watcher());
         let cut_off = cut_off.clone();
         tokio::spawn(async move {
             cut_off.run_until_cancelled(connection).await;
@@ -156,17 +159,17 @@ struct Connections {
     router: Router,
     http: http1::Builder,
     free: Arc<Semaphore>,
+    patience: Duration,
 }
 
 impl Connections {
     fn new(router: Router, limits: &Limits) -> Self {
         let mut http = http1::Builder::new();
+        let patience = Duration::from_secs(limits.header_timeout_s);
         // The timer runs while a connection waits for a request's head, so it ends idle connections as well.
-        http.timer(TokioTimer::new())
-            .header_read_timeout(Duration::from_secs(limits.header_timeout_s))
-            .max_buf_size(BUFFER_BYTES_MAX);
+        http.timer(TokioTimer::new()).header_read_timeout(patience).max_buf_size(BUFFER_BYTES_MAX);
         let connections = limits.connections.clamp(1, Semaphore::MAX_PERMITS);
-        Self { router, http, free: Arc::new(Semaphore::new(connections)) }
+        Self { router, http, free: Arc::new(Semaphore::new(connections)), patience }
     }
 
     /// Waits until a connection is free, then for a client. Clients over the limit wait in the system's queue.
@@ -194,7 +197,8 @@ impl Connections {
             request.extensions_mut().insert(PeerAddress(peer.ip()));
             router.clone().call(request)
         });
-        let connection = watcher.watch(self.http.serve_connection(TokioIo::new(stream), service));
+        let stream = TokioIo::new(StallGuard::new(stream, self.patience));
+        let connection = watcher.watch(self.http.serve_connection(stream, service));
         async move {
             if let Err(error) = connection.await {
                 // Clients that vanish or send no HTTP are their own affair.
