@@ -2,4 +2,5 @@
 
 pub mod config;
 pub mod kernel;
+pub mod loadtest;
 pub mod store;
