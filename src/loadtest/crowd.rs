@@ -5,14 +5,14 @@
 //! buyers until there are none, so that 10,000 buyers pass through 500 connections.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use goose::client::GooseClientBuilder;
 use goose::config::GooseConfiguration;
 use goose::goose::{GooseUser, Scenario as GooseScenario, Transaction, TransactionFunction};
 use goose::{GooseAttack, GooseError};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -34,8 +34,10 @@ const WATCH_INTERVAL: Duration = Duration::from_millis(50);
 /// How long a connection that ran out of buyers waits for goose's word to leave.
 const IDLE_PAUSE: Duration = Duration::from_millis(50);
 
-/// goose can be stopped only for the whole process, so one crowd at a time is sent.
+/// goose has one off switch for the whole process, so there is one run at a time.
 static TURN: Mutex<()> = Mutex::const_new(());
+/// Whether it was the run that used the switch; if not, it was Ctrl-C, whose signal goose takes over.
+static DISPERSED: AtomicBool = AtomicBool::new(false);
 
 /// The crowd and what it shares.
 pub(super) struct Crowd {
@@ -119,9 +121,6 @@ impl Crowd {
                 ended = &mut *running => return Err(ended_early(ended)),
                 () = tokio::time::sleep(WATCH_INTERVAL) => {}
             }
-            if interrupted() {
-                return Err(interruption());
-            }
             if self.duration.zip(self.tally.open_for()).is_some_and(|(duration, open_for)| open_for >= duration) {
                 self.door_closed.cancel();
             }
@@ -144,31 +143,35 @@ impl Crowd {
         self.door_closed.cancel();
         self.door_open.cancel();
         self.everybody_left.cancel();
+        DISPERSED.store(true, Ordering::Release);
         goose::trigger_killswitch("the run is over");
     }
 }
 
+/// Waits until no other run is under way in this process; the run lasts until the guard is dropped.
+pub(super) async fn turn() -> MutexGuard<'static, ()> {
+    let turn = TURN.lock().await;
+    reset_switch();
+    turn
+}
+
 /// Sends the crowd to `url` and waits until everybody has left. Dropping the future sends it home at once.
+/// The caller has the [`turn`].
 ///
 /// # Errors
-/// `interrupted` after Ctrl-C, `run_stuck` when nothing happens any more, and what goose refuses.
+/// `run_stuck` when nothing happens any more, and what goose refuses.
 pub(super) async fn send(crowd: &Arc<Crowd>, url: &str) -> Result<(), Error> {
-    let turn = TURN.lock().await;
     // goose installs a logger that writes to standard output, unless there is one.
     drop(log::set_logger(&Silent));
-    goose::reset_killswitch();
     let attack = attack(crowd, url).map_err(|error| refused(&error))?;
     let recall = Recall(Arc::clone(crowd));
-    let mut running = tokio::spawn(async move {
-        let ended = Box::pin(attack.execute()).await.map(drop);
-        goose::reset_killswitch();
-        drop(turn);
-        ended
-    });
+    let mut running = tokio::spawn(async { Box::pin(attack.execute()).await.map(drop) });
     let watched = crowd.watch(&mut running).await;
     drop(recall);
     watched?;
-    match tokio::time::timeout(FAREWELL_MAX, running).await {
+    let farewell = tokio::time::timeout(FAREWELL_MAX, running).await;
+    reset_switch();
+    match farewell {
         Ok(Ok(ended)) => ended.map_err(|error| refused(&error)),
         Ok(Err(panic)) => Err(Error::internal(format!("goose: {panic}"))),
         // Every answer is written down already; users that goose still waits for have nothing more to say.
@@ -176,13 +179,20 @@ pub(super) async fn send(crowd: &Arc<Crowd>, url: &str) -> Result<(), Error> {
     }
 }
 
-/// Whether Ctrl-C was pressed since goose took over the signal.
-pub(super) fn interrupted() -> bool {
-    goose::is_killswitch_triggered()
+/// Waits for Ctrl-C, from when goose takes over its signal; gives the answer to it.
+pub(super) async fn interrupted() -> Error {
+    while !goose::is_killswitch_triggered() || DISPERSED.load(Ordering::Acquire) {
+        tokio::time::sleep(WATCH_INTERVAL).await;
+    }
+    interruption()
 }
 
-/// The answer to Ctrl-C.
-pub(super) fn interruption() -> Error {
+fn reset_switch() {
+    goose::reset_killswitch();
+    DISPERSED.store(false, Ordering::Release);
+}
+
+fn interruption() -> Error {
     let detail = Text::fixed("Interrupted; there is no verdict.", "중단되어 판정이 없습니다.");
     Error::new(Kind::Conflict, "interrupted", detail)
 }

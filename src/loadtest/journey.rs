@@ -5,7 +5,7 @@ use std::time::Instant;
 use goose::goose::{GooseMethod, GooseRequest, GooseUser};
 use reqwest::header::CONTENT_TYPE;
 
-use super::answer::{self, Ask, Outcome};
+use super::answer::{self, Answer, Ask};
 use super::crowd::Crowd;
 use super::scenario::Step;
 use crate::kernel::ids::OrderId;
@@ -57,7 +57,7 @@ impl Visit<'_> {
 
     async fn enter(&mut self) -> Option<OrderId> {
         match self.post(Ask::Hold, "/payments", Some(self.wish())).await {
-            Outcome::Held(order) => Some(order),
+            Answer::Held(order) => Some(order),
             _ => None,
         }
     }
@@ -79,24 +79,24 @@ impl Visit<'_> {
         format!(r#"{{"productId":"{}"}}"#, self.crowd.sale.product_id)
     }
 
-    async fn get(&mut self, path: &str) -> Outcome {
+    async fn get(&mut self, path: &str) -> Answer {
         self.ask(Ask::Page, &GooseMethod::Get, path, None).await
     }
 
-    async fn post(&mut self, ask: Ask, path: &str, body: Option<String>) -> Outcome {
+    async fn post(&mut self, ask: Ask, path: &str, body: Option<String>) -> Answer {
         self.ask(ask, &GooseMethod::Post, path, body).await
     }
 
-    async fn ask(&mut self, ask: Ask, method: &GooseMethod, path: &str, body: Option<String>) -> Outcome {
+    async fn ask(&mut self, ask: Ask, method: &GooseMethod, path: &str, body: Option<String>) -> Answer {
         let started = Instant::now();
-        let outcome = self.exchange(ask, method, path, body).await;
-        self.crowd.tally.record(ask, &outcome, started.elapsed());
-        outcome
+        let answer = self.exchange(ask, method, path, body).await;
+        self.crowd.tally.record(ask, &answer, started.elapsed());
+        answer
     }
 
-    async fn exchange(&mut self, ask: Ask, method: &GooseMethod, path: &str, body: Option<String>) -> Outcome {
+    async fn exchange(&mut self, ask: Ask, method: &GooseMethod, path: &str, body: Option<String>) -> Answer {
         let Ok(mut builder) = self.user.get_request_builder(method, path) else {
-            return Outcome::Unanswered("request not built");
+            return Answer::Unclear("request not built".into());
         };
         builder = builder.bearer_auth(&self.crowd.sale.tokens[self.buyer]);
         if let Some(body) = body {
@@ -104,16 +104,16 @@ impl Visit<'_> {
         }
         let request = GooseRequest::builder().path(path).set_request_builder(builder).build();
         let Ok(answered) = self.user.request(request).await else {
-            return Outcome::Unanswered("request not sent");
+            return Answer::Unclear("request not sent".into());
         };
         let response = match answered.response {
             Ok(response) => response,
-            Err(error) => return Outcome::Unanswered(unanswered(&error)),
+            Err(error) => return Answer::Unclear(unanswered(&error).into()),
         };
         let status = response.status().as_u16();
         match response.bytes().await {
             Ok(body) => answer::read(ask, status, &body),
-            Err(error) => Outcome::Unanswered(unanswered(&error)),
+            Err(error) => Answer::Unclear(unanswered(&error).into()),
         }
     }
 }

@@ -12,6 +12,7 @@
 //! | `crowd`, `journey` | goose drives the connections; a buyer's steps as requests |
 //! | `answer`, `tally`, `progress` | what an answer means, and all of them written down |
 //! | `server_process`, `files` | the temporary server; the limit of open files |
+//! | `remote` | what a server that is running already shows of the sale |
 //! | `shop` | what the run asks of the rest of the program; filled in by the composition root |
 //! | `check` | the verdict, independent of the ledger's rules |
 //! | `report`, `page` | the result as JSON and as an HTML file |
@@ -27,6 +28,7 @@ mod journey;
 mod page;
 mod plan;
 mod progress;
+mod remote;
 mod report;
 mod scenario;
 mod server_process;
@@ -36,7 +38,6 @@ mod tally;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use serde::Deserialize;
 use tempfile::TempDir;
 
 use self::check::{Counts, Evidence, Rows};
@@ -45,7 +46,7 @@ pub use self::progress::{Phase, Progress, Snapshot};
 use self::report::ReportFile;
 pub use self::report::{Audit, Latency, Outcome, Report, Units};
 pub use self::scenario::{
-    Crowd as CrowdTerms, Journey, Limits, Overrides, PRESETS, PaymentRates, ProductTerms, Scenario, Step,
+    CrowdTerms, Journey, Limits, Overrides, PRESETS, PaymentRates, ProductTerms, Scenario, Step, parse_duration,
 };
 use self::server_process::{ServerProcess, ServerSettings};
 pub use self::shop::{Sale, SaleWanted, Shop, Site, Soon};
@@ -78,19 +79,23 @@ pub struct RunPlan {
 pub async fn run(plan: RunPlan, shop: &dyn Shop, progress: Arc<Progress>) -> Result<Report, Error> {
     files::check(plan.scenario.crowd.connections)?;
     let file = plan.report.as_deref().map(ReportFile::claim).transpose()?;
-    let ended = match plan.site.clone() {
-        Site::Temporary => at_temporary_server(&plan, shop, &progress).await?,
-        Site::Running { url } => at_running_server(&plan, &url, shop, &progress).await?,
+    let _turn = crowd::turn().await;
+    let report = tokio::select! {
+        report = rehearse(&plan, shop, &progress) => report?,
+        interruption = crowd::interrupted() => return Err(interruption),
     };
-    progress.enter(Phase::Checking);
-    let report = judge(&plan, shop, ended).await?;
-    if crowd::interrupted() {
-        return Err(crowd::interruption());
-    }
     if let Some(file) = file {
         file.write(&report, &plan.scenario, &plan.repeat)?;
     }
     Ok(report)
+}
+
+async fn rehearse(plan: &RunPlan, shop: &dyn Shop, progress: &Arc<Progress>) -> Result<Report, Error> {
+    let ended = match &plan.site {
+        Site::Temporary => at_temporary_server(plan, shop, progress).await?,
+        Site::Running { url } => at_running_server(plan, url, shop, progress).await?,
+    };
+    judge(plan, shop, ended).await
 }
 
 /// A sale that is over, and what is left of it.
@@ -136,20 +141,15 @@ async fn at_running_server(
     progress: &Arc<Progress>,
 ) -> Result<Ended, Error> {
     let sale = Arc::new(shop.open_sale(wanted(plan, None)).await?);
-    // Before anybody buys: is this the server that the sale was made at?
-    let before = stock_page(url, &sale.product_id).await?;
-    if (before.total, before.available) != (plan.scenario.product.stock, plan.scenario.product.stock) {
-        let detail = Text::made(
-            format!(
-                "{url} does not show the product that was made for this run as new; is it another database's server?"
-            ),
-            format!("{url}에서 이번 시험의 상품을 확인할 수 없습니다."),
-        );
-        return Err(Error::new(Kind::Conflict, "other_server", detail));
-    }
+    let client = client(url)?;
+    // Before anybody buys: does this server sell from the database that the sale was made in?
+    remote::wait_for_sale(&client, url, &sale.product_id, plan.scenario.product.stock).await?;
     let log = sell(plan, url, &sale, progress).await?;
     progress.enter(Phase::Checking);
-    let page = Some(stock_page(url, &sale.product_id).await?);
+    let page = match sale.rows {
+        Some(_) => None,
+        None => Some(remote::settled_stock(&client, url, &sale.product_id).await?),
+    };
     Ok(Ended { log, sale, page, server_peak_memory_bytes: None, _folder: None })
 }
 
@@ -201,29 +201,6 @@ fn client(url: &str) -> Result<reqwest::Client, Error> {
         builder = builder.no_proxy();
     }
     builder.build().map_err(|error| Error::internal(format!("making an HTTP client: {error}")))
-}
-
-#[derive(Deserialize)]
-struct StockPage {
-    total: i64,
-    available: i64,
-    held: i64,
-    sold: i64,
-}
-
-async fn stock_page(url: &str, product_id: &str) -> Result<Counts, Error> {
-    let unreachable = |error: reqwest::Error| {
-        let detail = Text::made(
-            format!("The server at {url} does not show the product's stock: {error}."),
-            format!("서버 {url}에서 재고를 읽을 수 없습니다: {error}"),
-        );
-        Error::new(Kind::Conflict, "server_unreachable", detail)
-    };
-    let page = format!("{}/products/{product_id}/stock", url.trim_end_matches('/'));
-    let response = client(url)?.get(page).send().await.and_then(reqwest::Response::error_for_status);
-    let StockPage { total, available, held, sold } =
-        response.map_err(unreachable)?.json().await.map_err(unreachable)?;
-    Ok(Counts { total, available, held, sold })
 }
 
 #[cfg(test)]

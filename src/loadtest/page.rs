@@ -101,12 +101,12 @@ fn bars<'a>(page: &mut String, title: &str, kinds: impl Iterator<Item = (&'a Str
     for (index, (kind, count)) in kinds.enumerate() {
         let (top, middle) = (index * ROW_HEIGHT + 4, index * ROW_HEIGHT + 18);
         let width = (u128::from(*count) * u128::from(BAR_WIDTH)).div_ceil(u128::from(most));
-        let after = 216 + width;
+        let after = 266 + width;
         put(
             page,
             &format!(
-                "<text x=\"200\" y=\"{middle}\" text-anchor=\"end\">{}</text>\
-                 <rect x=\"208\" y=\"{top}\" width=\"{width}\" height=\"18\"/>\
+                "<text x=\"250\" y=\"{middle}\" text-anchor=\"end\">{}</text>\
+                 <rect x=\"258\" y=\"{top}\" width=\"{width}\" height=\"18\"/>\
                  <text x=\"{after}\" y=\"{middle}\">{count}</text>\n",
                 escape(kind)
             ),

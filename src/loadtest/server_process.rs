@@ -88,8 +88,11 @@ impl ServerProcess {
     /// Stops the server in an orderly way; gives the most memory that it ever had, in bytes, where the system tells.
     ///
     /// # Errors
-    /// `server_failed` when it ends with an error, or does not end in time and has to be killed.
+    /// `server_failed` when it has ended before, ends with an error, or does not end in time and has to be killed.
     pub(super) async fn stop(mut self) -> Result<Option<u64>, Error> {
+        if let Ok(Some(status)) = self.child.try_wait() {
+            return Err(self.failure(&format!("ended early ({status})")));
+        }
         let memory = self.child.id().and_then(peak_memory_bytes);
         drop(self.input.take());
         match tokio::time::timeout(STOP_MAX, self.child.wait()).await {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
-use super::answer::{Ask, Outcome};
+use super::answer::{Answer, Ask};
 use super::progress::Progress;
 use crate::kernel::error::Error;
 use crate::kernel::ids::OrderId;
@@ -16,8 +16,8 @@ use crate::kernel::ids::OrderId;
 const LATENCY_US_MAX: u64 = 120_000_000;
 /// Three digits: a latency is exact to a thousandth of itself.
 const LATENCY_DIGITS: u8 = 3;
-/// Kinds of error that are kept apart; a broken server could think of new ones for ever.
-const ERROR_KINDS_MAX: usize = 50;
+/// Codes of refusals, and kinds of error, that are kept apart: a broken server could think of new ones for ever.
+const KINDS_MAX: usize = 50;
 
 /// Everything that was answered.
 #[derive(Debug, Clone)]
@@ -30,8 +30,8 @@ pub(super) struct Log {
     pub(super) refusals: BTreeMap<String, u64>,
     /// Errors by kind.
     pub(super) errors: BTreeMap<String, u64>,
-    /// Purchases that were asked for and got no readable answer: they may be completed without anybody knowing.
-    pub(super) purchases_unanswered: u64,
+    /// Purchases that were asked for and got no clear answer: they may be completed without anybody knowing.
+    pub(super) purchases_unclear: u64,
     /// How long answers took, in microseconds.
     pub(super) latency_us: Histogram<u64>,
     /// From the opening of the door to the last answer.
@@ -51,7 +51,7 @@ impl Log {
             completed: Vec::new(),
             refusals: BTreeMap::new(),
             errors: BTreeMap::new(),
-            purchases_unanswered: 0,
+            purchases_unclear: 0,
             latency_us,
             elapsed: Duration::ZERO,
         })
@@ -61,15 +61,6 @@ impl Log {
     #[must_use]
     pub(super) fn errors_total(&self) -> u64 {
         self.errors.values().sum()
-    }
-
-    fn error(&mut self, kind: &str) {
-        if let Some(count) = self.errors.get_mut(kind) {
-            *count += 1;
-        } else {
-            let kind = if self.errors.len() < ERROR_KINDS_MAX { kind } else { "others" };
-            *self.errors.entry(kind.to_owned()).or_default() += 1;
-        }
     }
 }
 
@@ -88,31 +79,28 @@ impl Tally {
     }
 
     /// Writes down one answer, and how long it took.
-    pub(super) fn record(&self, ask: Ask, outcome: &Outcome, took: Duration) {
+    pub(super) fn record(&self, ask: Ask, answer: &Answer, took: Duration) {
         Progress::count(&self.progress.requests);
-        match outcome {
-            Outcome::Done | Outcome::Held(_) => {}
-            Outcome::Completed(_) => Progress::count(&self.progress.purchases),
-            Outcome::Refused(_) => Progress::count(&self.progress.refusals),
-            Outcome::Failed(_) | Outcome::Unanswered(_) => Progress::count(&self.progress.errors),
+        match answer {
+            Answer::Done | Answer::Held(_) => {}
+            Answer::Completed(_) => Progress::count(&self.progress.purchases),
+            Answer::Refused(_) => Progress::count(&self.progress.refusals),
+            Answer::Failed(_) | Answer::Unclear(_) => Progress::count(&self.progress.errors),
         }
         let elapsed = self.open_for().unwrap_or_default();
         let mut log = self.lock();
         log.requests += 1;
         log.elapsed = elapsed;
         log.latency_us.saturating_record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
-        match outcome {
-            Outcome::Done | Outcome::Held(_) => {}
-            Outcome::Completed(id) => log.completed.push(*id),
-            Outcome::Refused(code) => match log.refusals.get_mut(code) {
-                Some(count) => *count += 1,
-                None => drop(log.refusals.insert(code.clone(), 1)),
-            },
-            Outcome::Failed(kind) => log.error(kind),
-            Outcome::Unanswered(kind) => log.error(kind),
-        }
-        if ask == Ask::Purchase && matches!(outcome, Outcome::Failed(_) | Outcome::Unanswered(_)) {
-            log.purchases_unanswered += 1;
+        match answer {
+            Answer::Done | Answer::Held(_) => {}
+            Answer::Completed(id) => log.completed.push(*id),
+            Answer::Refused(code) => count(&mut log.refusals, code),
+            Answer::Failed(kind) => count(&mut log.errors, kind),
+            Answer::Unclear(kind) => {
+                count(&mut log.errors, kind);
+                log.purchases_unclear += u64::from(ask == Ask::Purchase);
+            }
         }
     }
 
@@ -144,5 +132,14 @@ impl Tally {
     /// A panic while writing leaves at worst one answer half written down, and the verdict finds that.
     fn lock(&self) -> MutexGuard<'_, Log> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn count(kinds: &mut BTreeMap<String, u64>, kind: &str) {
+    if let Some(count) = kinds.get_mut(kind) {
+        *count += 1;
+    } else {
+        let kind = if kinds.len() < KINDS_MAX { kind } else { "others" };
+        *kinds.entry(kind.to_owned()).or_default() += 1;
     }
 }

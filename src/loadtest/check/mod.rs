@@ -193,10 +193,10 @@ fn orders(log: &Log, answered: &HashSet<OrderId>, rows: &Rows, failures: &mut Ve
         failures.push(format!("{lost} orders were answered completed and are not completed in the database"));
     }
     let unknown = rows.completed.difference(answered).count() as u64;
-    if unknown > log.purchases_unanswered {
+    if unknown > log.purchases_unclear {
         failures.push(format!(
-            "{unknown} orders are completed in the database that nobody was told about; {} purchases got no answer",
-            log.purchases_unanswered
+            "{unknown} orders are completed in the database that nobody was told about; {} purchases got no clear answer",
+            log.purchases_unclear
         ));
     }
 }
@@ -204,8 +204,8 @@ fn orders(log: &Log, answered: &HashSet<OrderId>, rows: &Rows, failures: &mut Ve
 fn units_on_page(evidence: &Evidence<'_>, page: Counts, failures: &mut Vec<String>) {
     counters(evidence.terms, page, failures);
     let answered = i64::try_from(evidence.log.completed.len()).unwrap_or(i64::MAX);
-    let unanswered = i64::try_from(evidence.log.purchases_unanswered).unwrap_or(i64::MAX);
-    if !(answered..=answered.saturating_add(unanswered)).contains(&page.sold) {
+    let unclear = i64::try_from(evidence.log.purchases_unclear).unwrap_or(i64::MAX);
+    if !(answered..=answered.saturating_add(unclear)).contains(&page.sold) {
         failures
             .push(format!("{answered} purchases were answered completed, but the stock page says {} sold", page.sold));
     }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::loadtest::answer::{Ask, Outcome};
+use crate::loadtest::answer::{Answer, Ask};
 use crate::store::{Db, Location};
 
 const TERMS: ProductTerms = ProductTerms { stock: 3, price: 100, per_buyer_limit: Some(1), hold_seconds: 600 };
@@ -141,7 +141,7 @@ async fn a_purchase_whose_answer_got_lost_may_be_completed() {
     let mut sale = Sale::open().await;
     sale.sell(2).await;
     sale.log.completed.pop();
-    sale.log.purchases_unanswered = 1;
+    sale.log.purchases_unclear = 1;
     assert_eq!(sale.verdict().await.failures, Vec::<String>::new());
 }
 
@@ -194,21 +194,22 @@ fn without_rows_the_stock_page_is_held_against_the_answers() {
     assert_eq!(judged(&log, Some(page(2))), Vec::<String>::new());
     assert_eq!(judged(&log, Some(page(3))).len(), 1, "one more than was answered");
     assert_eq!(judged(&log, Some(page(1))).len(), 1, "one fewer than was answered");
-    log.purchases_unanswered = 1;
+    log.purchases_unclear = 1;
     assert_eq!(judged(&log, Some(page(3))), Vec::<String>::new());
     assert_eq!(judged(&log, Some(Counts { total: 3, available: 2, held: 0, sold: 2 })).len(), 1);
     assert_eq!(judged(&log, None).len(), 1);
 }
 
 #[test]
-fn an_unreadable_answer_to_a_purchase_leaves_it_open_whether_it_was_made() {
+fn only_an_unclear_answer_to_a_purchase_leaves_it_open_whether_it_was_made() {
     let tally = crate::loadtest::tally::Tally::new(std::sync::Arc::default()).unwrap();
     let took = std::time::Duration::from_millis(1);
-    tally.record(Ask::Purchase, &Outcome::Unanswered("timeout"), took);
-    tally.record(Ask::Hold, &Outcome::Unanswered("timeout"), took);
-    tally.record(Ask::Purchase, &Outcome::Refused("sold_out".to_owned()), took);
+    tally.record(Ask::Purchase, &Answer::Unclear("timeout".into()), took);
+    tally.record(Ask::Hold, &Answer::Unclear("timeout".into()), took);
+    tally.record(Ask::Purchase, &Answer::Refused("sold_out".to_owned()), took);
+    tally.record(Ask::Purchase, &Answer::Failed("401 token_invalid".to_owned()), took);
     let log = tally.log();
-    assert_eq!((log.purchases_unanswered, log.errors_total(), log.requests), (1, 2, 3));
+    assert_eq!((log.purchases_unclear, log.errors_total(), log.requests), (1, 3, 4));
 }
 
 fn page(sold: i64) -> Counts {

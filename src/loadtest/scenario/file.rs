@@ -7,8 +7,8 @@ use toml::Spanned;
 
 use super::faults::{Faults, Place};
 use super::{
-    BUYERS_MAX, Crowd, DURATION_SECONDS_MAX, Journey, Limits, PaymentRates, ProductTerms, STOCK_MAX, Scenario, Step,
-    count,
+    BUYERS_MAX, CrowdTerms, DURATION_SECONDS_MAX, Journey, Limits, PaymentRates, ProductTerms, STOCK_MAX, Scenario,
+    Step, count,
 };
 use crate::kernel::money::PRICE_MAX;
 
@@ -126,12 +126,12 @@ impl ProductTable {
 }
 
 impl CrowdTable {
-    fn check(&self, faults: &mut Faults<'_>) -> Crowd {
+    fn check(&self, faults: &mut Faults<'_>) -> CrowdTerms {
         let buyers = number(faults, "crowd.buyers", &self.buyers, 1, BUYERS_MAX);
         let connections = number(faults, "crowd.connections", &self.connections, 1, CONNECTIONS_MAX);
         let duration = self.duration_seconds.as_ref();
         let think = self.think_ms.as_ref();
-        Crowd {
+        CrowdTerms {
             buyers: count(buyers),
             connections: count(connections.min(buyers)),
             duration: duration.map(|value| {

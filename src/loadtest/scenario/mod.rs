@@ -34,7 +34,7 @@ pub struct Scenario {
     /// What is on sale.
     pub product: ProductTerms,
     /// Who comes, and how many at once.
-    pub crowd: Crowd,
+    pub crowd: CrowdTerms,
     /// What a buyer may do; never empty.
     pub journeys: Vec<Journey>,
     /// How buyers and their bank behave, in a temporary server.
@@ -58,7 +58,7 @@ pub struct ProductTerms {
 
 /// Who comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Crowd {
+pub struct CrowdTerms {
     /// Different buyers; each comes once, with a token of its own.
     pub buyers: usize,
     /// How many of them are served at once, each on a connection of its own.
@@ -192,6 +192,22 @@ impl Scenario {
         self.crowd.connections = self.crowd.connections.min(self.crowd.buyers);
         faults.done().map(|()| self)
     }
+}
+
+/// Reads a duration as the command line takes it: `45s`, `5m`, `1h`, or seconds without a unit.
+///
+/// # Errors
+/// What is allowed, for anything else.
+pub fn parse_duration(text: &str) -> Result<Duration, &'static str> {
+    let (digits, seconds) = match text.as_bytes().last() {
+        Some(b's') => (&text[..text.len() - 1], 1),
+        Some(b'm') => (&text[..text.len() - 1], 60),
+        Some(b'h') => (&text[..text.len() - 1], 3_600),
+        _ => (text, 1),
+    };
+    let allowed = "a whole number of seconds, minutes or hours, such as 45s, 5m or 1h";
+    let count: u32 = digits.parse().map_err(|_| allowed)?;
+    Ok(Duration::from_secs(u64::from(count) * seconds))
 }
 
 /// A checked number as a count.

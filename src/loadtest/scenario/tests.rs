@@ -95,3 +95,13 @@ fn a_scenario_that_is_not_there_lists_the_presets() {
     let error = Scenario::load("flash-sail").unwrap_err().to_string();
     assert!(error.contains("flash-sale, steady, abandoners"), "{error}");
 }
+
+#[test]
+fn durations_are_read_as_people_write_them() {
+    for (text, seconds) in [("45s", 45), ("5m", 300), ("1h", 3_600), ("30", 30)] {
+        assert_eq!(parse_duration(text), Ok(Duration::from_secs(seconds)), "{text}");
+    }
+    for bad in ["", "s", "-1s", "1.5m", "1d", "초"] {
+        assert!(parse_duration(bad).is_err(), "{bad}");
+    }
+}
