@@ -22,12 +22,11 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 pub(super) async fn wait_for_sale(client: &Client, url: &str, product_id: &str, units: i64) -> Result<(), Error> {
     let started = Instant::now();
     loop {
-        let page = stock(client, url, product_id).await;
-        match page {
+        match stock(client, url, product_id).await {
             Ok(page) if page.total == units && page.available == units => return Ok(()),
-            page if started.elapsed() < NOTICE_MAX => drop(page),
             Ok(_) => return Err(other_server(url)),
-            Err(error) => return Err(error),
+            Err(error) if started.elapsed() >= NOTICE_MAX => return Err(error),
+            Err(_) => {}
         }
         tokio::time::sleep(LOOK_INTERVAL).await;
     }
