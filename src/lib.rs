@@ -7,6 +7,7 @@ pub mod gateway;
 pub mod http;
 pub mod kernel;
 pub mod ledger;
+pub mod loadtest;
 pub mod payments;
 pub mod products;
 pub mod purchases;

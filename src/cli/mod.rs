@@ -10,12 +10,15 @@ mod config;
 mod context;
 mod db;
 mod failure;
+mod loadtest;
 mod logging;
 mod order;
 mod output;
 mod password;
 mod product;
+mod seed;
 mod serve;
+mod shop;
 mod user;
 
 use std::path::PathBuf;
@@ -65,8 +68,12 @@ struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Seed a fresh database, serve it, open a sale, send the crowd, audit.
+    Demo(loadtest::DemoArgs),
     /// Serve the API until Ctrl-C.
     Serve(serve::Args),
+    /// Add products and users to begin with.
+    Seed(seed::Args),
     /// Look after accounts and sessions.
     #[command(subcommand)]
     User(user::Args),
@@ -76,6 +83,8 @@ enum Command {
     /// Look after everybody's orders.
     #[command(subcommand)]
     Order(order::Args),
+    /// Rehearse a sale: a crowd over real HTTP, and a verdict from the rows.
+    Loadtest(loadtest::Args),
     /// Prove every invariant of the ledger from the rows; exit 1 when one is broken.
     Audit,
     /// Look after the database.
@@ -101,6 +110,9 @@ impl Command {
     async fn run(self, context: &Context) -> Result<(), Failure> {
         match self {
             Self::Serve(args) => serve::run(args, context).await,
+            Self::Demo(args) => until_interrupted(loadtest::demo(args, context)).await,
+            Self::Loadtest(args) => until_interrupted(loadtest::run(args, context)).await,
+            Self::Seed(args) => until_interrupted(seed::run(args, context)).await,
             Self::User(args) => until_interrupted(user::run(args, context)).await,
             Self::Product(args) => until_interrupted(product::run(args, context)).await,
             Self::Order(args) => until_interrupted(order::run(args, context)).await,

@@ -55,7 +55,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
 
     let failure = Arc::new(tokio::sync::OnceCell::new());
     let stop = stop(app.db.clone(), args.until_stdin_closes, Arc::clone(&failure));
-    let served = server::serve(&app, &config.target, listener, stop).await;
+    let served = server::serve(&app, server::router(&app, &config.target), listener, stop).await;
     app.payments.settled().await;
     if let Some(why) = failure.get() {
         return Err(disk_failed(why));

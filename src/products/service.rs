@@ -98,18 +98,16 @@ impl Products {
     ///
     /// # Errors
     /// `404 product_not_found`; `422` with every fault; `409 limit_below_orders`.
-    pub async fn edit(&self, id: &ProductId, change: Change) -> Result<Product, Error> {
+    pub async fn edit(self: &Arc<Self>, id: &ProductId, change: Change) -> Result<Product, Error> {
         let wanted = id.clone();
-        self.db
-            .write(move |conn| {
-                let (entry, offer) =
-                    store::find(conn, &wanted)?.zip(offers::find(conn, &wanted)?).ok_or(Refusal::ProductNotFound)?;
-                let (entry, terms) = rules::change(&entry, &offer.terms, &change)?;
-                store::update(conn, &entry)?;
-                if terms == offer.terms { Ok(()) } else { offers::amend(conn, &wanted, &terms) }
-            })
-            .await?;
-        self.changed(id).await?;
+        self.commit(id, move |conn| {
+            let found = store::find(conn, &wanted)?.zip(offers::find(conn, &wanted)?);
+            let (entry, offer) = found.ok_or(Refusal::ProductNotFound)?;
+            let (entry, terms) = rules::change(&entry, &offer.terms, &change)?;
+            store::update(conn, &entry)?;
+            if terms == offer.terms { Ok(()) } else { offers::amend(conn, &wanted, &terms) }
+        })
+        .await?;
         self.get(id).await
     }
 

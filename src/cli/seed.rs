@@ -1,0 +1,148 @@
+//! `preorder seed`: products and users to begin with.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::context::Context;
+use super::failure::Failure;
+use crate::app::App;
+use crate::kernel::error::{Error, Kind};
+use crate::kernel::ids::OrderId;
+use crate::ledger::Mover;
+use crate::products::ProductDraft;
+use crate::seed::{SeedProduct, SeedUser, files, generate};
+use crate::users::{self, NewUser};
+
+/// The password that every generated user shares: its hash is made once, which is what makes seeding fast.
+const GENERATED_PASSWORD: &str = "example-buyer-password";
+
+/// Generated users that are added between two steps of the bar.
+const STEP: usize = 5_000;
+
+/// What `seed` takes.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// A folder with products.toml and users.toml [default: the ones in this program].
+    #[arg(long, value_name = "DIR")]
+    from: Option<PathBuf>,
+    /// Generated users to add: buyer000001@preorder.example and so on.
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=1_000_000))]
+    users: u32,
+    /// Generated products to add: p0001 and so on.
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=100_000))]
+    products: u32,
+    /// What generated names and prices are drawn from.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+}
+
+/// What was added; what was there already is not counted.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Added {
+    products: usize,
+    users: usize,
+    generated_password: Option<&'static str>,
+}
+
+/// Runs it. What is there already stays as it is.
+///
+/// # Errors
+/// Faults of the seed files, all at once, before anything is written; what the services refuse.
+pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
+    let files = match &args.from {
+        Some(folder) => files::from_folder(folder)?,
+        None => files::embedded()?,
+    };
+    let app = context.app().await?;
+    let count = files.products.len() as u64 + u64::from(args.products) + u64::from(args.users);
+    let bar = context.output().progress("seeding", count);
+    let mut products = 0;
+    for product in files.products.into_iter().chain(generate::products(args.seed, args.products)) {
+        products += usize::from(add_product(&app, product).await?);
+        bar.inc(1);
+    }
+    let mut users = 0;
+    for user in files.users {
+        users += usize::from(add_user(&app, user).await?);
+    }
+    users += add_buyers(&app, args.seed, args.users, |added| bar.inc(added as u64)).await?;
+    bar.finish_and_clear();
+    let generated_password = (args.users > 0).then_some(GENERATED_PASSWORD);
+    context.output().answer(&Added { products, users, generated_password }, || {
+        let shared = generated_password
+            .map(|password| format!("\nThe generated users share one password, hashed once: {password}"))
+            .unwrap_or_default();
+        format!("Added {products} products and {users} users; what was there before stays as it is.{shared}")
+    })
+}
+
+/// Adds a product unless its id is taken.
+async fn add_product(app: &App, product: SeedProduct) -> Result<bool, Error> {
+    let draft = ProductDraft {
+        id: Some(product.id.to_string()),
+        name: Some(product.name),
+        description: Some(product.description),
+        kind: Some(product.kind),
+        price: Some(product.price),
+        currency: Some(product.currency.to_string()),
+        stock: Some(product.stock),
+        opens_at: product.opens_at.map(|at| at.to_string()),
+        closes_at: product.closes_at.map(|at| at.to_string()),
+        per_buyer_limit: product.per_buyer_limit,
+        hold_seconds: Some(product.hold_seconds),
+    };
+    unless_there(app.products.add(&draft, Mover::Console).await)
+}
+
+/// Adds a user unless the address is taken. Without a password in the file nobody can log in: it gets one that nobody knows.
+async fn add_user(app: &App, user: SeedUser) -> Result<bool, Error> {
+    let password = user.password.unwrap_or_else(|| OrderId::fresh().to_string());
+    let new = NewUser {
+        email: Some(user.email),
+        name: Some(user.name),
+        password: Some(password),
+        greeting: Some(user.greeting),
+    };
+    unless_there(app.users.add(new, user.role).await)
+}
+
+fn unless_there<T>(added: Result<T, Error>) -> Result<bool, Error> {
+    match added {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == Kind::Conflict => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Adds `count` generated buyers who share one password; gives how many were not there yet.
+///
+/// # Errors
+/// What the users' room refuses.
+pub(super) async fn add_buyers(
+    app: &App,
+    seed: u64,
+    count: u32,
+    mut on_added: impl FnMut(usize),
+) -> Result<usize, Error> {
+    if count == 0 {
+        return Ok(0);
+    }
+    let hash = app.users.hash_password(GENERATED_PASSWORD.to_owned()).await?;
+    let mut buyers = generate::users(seed, count);
+    let mut added = 0;
+    loop {
+        let some = buyers.by_ref().take(STEP).map(seed_user).collect::<Result<Vec<_>, _>>()?;
+        if some.is_empty() {
+            return Ok(added);
+        }
+        on_added(some.len());
+        added += app.users.add_many(some, &hash).await?;
+    }
+}
+
+fn seed_user(user: SeedUser) -> Result<users::SeedUser, Error> {
+    let email = user.email.parse().map_err(|allowed| Error::internal(format!("{} is not {allowed}", user.email)))?;
+    Ok(users::SeedUser { email, name: user.name, greeting: user.greeting, role: user.role })
+}

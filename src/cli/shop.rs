@@ -1,0 +1,94 @@
+//! The shop that a rehearsal buys in: sales made through the rooms' own services.
+
+use crate::app::App;
+use crate::config::Config;
+use crate::kernel::clock::SystemClock;
+use crate::kernel::error::{Error, Kind, Text};
+use crate::kernel::ids::OrderId;
+use crate::ledger::{Ledger, Mover};
+use crate::loadtest::{Sale, SaleWanted, Shop, Soon};
+use crate::products::ProductDraft;
+use crate::store::{Db, Location};
+
+use std::sync::Arc;
+
+use super::seed::add_buyers;
+
+/// How long a buyer's token lives, in seconds; longer than any rehearsal.
+const TOKEN_LIFETIME_S: u32 = 4 * 3_600;
+/// What the generated buyers are drawn from; their names do not matter here.
+const BUYERS_SEED: u64 = 1;
+
+/// A shop on a database of this machine.
+pub(super) struct LocalShop<'a> {
+    config: &'a Config,
+}
+
+impl<'a> LocalShop<'a> {
+    /// A shop whose sales at a running server are made in the database of `config`.
+    pub(super) fn new(config: &'a Config) -> Self {
+        Self { config }
+    }
+
+    async fn make(&self, wanted: SaleWanted) -> Result<Sale, Error> {
+        // A temporary server is told nothing of these settings, so its database is opened without them too.
+        let (config, temporary) = match wanted.fresh {
+            Some(db) => (Config { db, ..Config::default() }, true),
+            None => (self.config.clone(), false),
+        };
+        let app = App::open(&config, Arc::new(SystemClock)).await?;
+        if temporary {
+            let buyers = u32::try_from(wanted.buyers).unwrap_or(u32::MAX);
+            add_buyers(&app, BUYERS_SEED, buyers, |_| {}).await?;
+        }
+        let product_id = format!("rehearsal-{}", OrderId::fresh());
+        let draft = ProductDraft {
+            id: Some(product_id.chars().take(40).collect()),
+            name: Some("Rehearsal".to_owned()),
+            kind: Some("reservation".to_owned()),
+            price: Some(wanted.terms.price),
+            stock: Some(wanted.terms.stock),
+            per_buyer_limit: wanted.terms.per_buyer_limit,
+            hold_seconds: Some(wanted.terms.hold_seconds),
+            ..ProductDraft::default()
+        };
+        let product = app.products.add(&draft, Mover::Console).await?;
+        let mut tokens = Vec::with_capacity(wanted.buyers);
+        app.users
+            .tokens_for_all(Some(TOKEN_LIFETIME_S), |token| {
+                if tokens.len() < wanted.buyers {
+                    tokens.push(token);
+                }
+                Ok(())
+            })
+            .await?;
+        if tokens.len() < wanted.buyers {
+            return Err(too_few_users(tokens.len(), wanted.buyers));
+        }
+        Ok(Sale { product_id: product.entry.id.to_string(), tokens, rows: Some(config.db) })
+    }
+}
+
+fn too_few_users(there: usize, wanted: usize) -> Error {
+    let detail = Text::made(
+        format!(
+            "The database has {there} active users, and {wanted} buyers shall come; add some with 'preorder seed \
+             --users {wanted}', or send fewer with --users."
+        ),
+        format!("활성 사용자가 {there}명뿐입니다. 필요한 구매자는 {wanted}명입니다."),
+    );
+    Error::new(Kind::Conflict, "too_few_users", detail)
+}
+
+impl Shop for LocalShop<'_> {
+    fn open_sale(&self, wanted: SaleWanted) -> Soon<'_, Sale> {
+        Box::pin(self.make(wanted))
+    }
+
+    fn audit(&self, rows: Location) -> Soon<'_, bool> {
+        Box::pin(async move {
+            let db = Db::open(&rows).await?;
+            Ok(Ledger::audit(&db).await?.ok())
+        })
+    }
+}

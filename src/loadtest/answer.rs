@@ -1,0 +1,115 @@
+//! What an answer means for the run: a purchase, an orderly no, or an error. Pure.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+
+use crate::kernel::ids::OrderId;
+
+/// What was asked for, as far as reading the answer depends on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ask {
+    /// A page: the product, the counts.
+    Page,
+    /// A hold.
+    Hold,
+    /// A completed order.
+    Purchase,
+    /// To leave a hold.
+    Leave,
+}
+
+/// What came of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// It was done, and there is nothing to remember.
+    Done,
+    /// The buyer has a hold.
+    Held(OrderId),
+    /// The buyer has bought.
+    Completed(OrderId),
+    /// An orderly no, with its code.
+    Refused(String),
+    /// A no that this rehearsal should never get, such as 401: nothing was done. The text is its kind.
+    Failed(String),
+    /// No answer, or one that does not say what became of the request: it may have been carried out.
+    Unclear(Cow<'static, str>),
+}
+
+// Only what the verdict needs; serde skips the rest without keeping it.
+#[derive(Deserialize)]
+struct Order<'a> {
+    #[serde(borrow)]
+    id: Cow<'a, str>,
+    #[serde(borrow)]
+    state: Cow<'a, str>,
+}
+
+#[derive(Deserialize)]
+struct Problem<'a> {
+    #[serde(borrow)]
+    code: Cow<'a, str>,
+}
+
+/// Reads an answer. A no counts as orderly when the sale itself can say it (402, 403, 409, 410), or when it asks to
+/// come back later (429, 503); a 401, 404 or 422 means that the rehearsal asks wrongly, and is an error.
+pub(super) fn read(ask: Ask, status: u16, body: &[u8]) -> Answer {
+    if !(200..300).contains(&status) {
+        let code = serde_json::from_slice::<Problem<'_>>(body).ok().map(|problem| problem.code);
+        return match (status, code) {
+            (402 | 403 | 409 | 410 | 429 | 503, Some(code)) => Answer::Refused(code.into_owned()),
+            (400..500, Some(code)) => Answer::Failed(format!("{status} {code}")),
+            (400..500, None) => Answer::Failed(format!("{status} without a problem document")),
+            (_, Some(code)) => unclear(format!("{status} {code}")),
+            (_, None) => unclear(format!("{status} without a problem document")),
+        };
+    }
+    let wanted = match ask {
+        Ask::Page | Ask::Leave => return Answer::Done,
+        Ask::Hold => "held",
+        Ask::Purchase => "completed",
+    };
+    let Ok(order) = serde_json::from_slice::<Order<'_>>(body) else {
+        return unclear(format!("{status} without an order"));
+    };
+    let Ok(id) = order.id.parse::<OrderId>() else {
+        return unclear(format!("{status} with an order id that is no UUID"));
+    };
+    match ask {
+        _ if order.state != wanted => unclear(format!("{status} with an order in state {}", order.state)),
+        Ask::Hold => Answer::Held(id),
+        _ => Answer::Completed(id),
+    }
+}
+
+fn unclear(kind: String) -> Answer {
+    Answer::Unclear(Cow::Owned(kind))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn orders_are_read_by_what_was_asked_for() {
+        let id = OrderId::fresh();
+        let body = format!(r#"{{"id":"{id}","productId":"p","quantity":1,"state":"completed"}}"#);
+        assert_eq!(read(Ask::Purchase, 201, body.as_bytes()), Answer::Completed(id));
+        assert!(matches!(read(Ask::Hold, 201, body.as_bytes()), Answer::Unclear(_)), "nobody paid yet");
+        assert_eq!(read(Ask::Leave, 200, body.as_bytes()), Answer::Done);
+    }
+
+    #[test]
+    fn a_no_is_told_from_an_error() {
+        let refused = |status, code: &str| read(Ask::Purchase, status, format!(r#"{{"code":"{code}"}}"#).as_bytes());
+        assert_eq!(refused(409, "sold_out"), Answer::Refused("sold_out".to_owned()));
+        assert_eq!(refused(503, "busy"), Answer::Refused("busy".to_owned()));
+        for status in [400, 401, 404, 422] {
+            assert!(matches!(refused(status, "x"), Answer::Failed(_)), "{status}");
+        }
+        assert!(matches!(refused(500, "internal"), Answer::Unclear(_)), "it may have been bought all the same");
+        assert!(matches!(read(Ask::Purchase, 409, b"<html>"), Answer::Failed(_)));
+        assert!(matches!(read(Ask::Purchase, 201, b"{}"), Answer::Unclear(_)));
+        assert!(matches!(read(Ask::Purchase, 201, br#"{"id":"7","state":"completed"}"#), Answer::Unclear(_)));
+    }
+}

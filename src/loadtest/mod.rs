@@ -1,0 +1,207 @@
+//! The built-in rehearsal: real HTTP from a crowd of different buyers, and a verdict from the rows.
+//!
+//! [`run`] does one rehearsal from start to end: it has a [`Shop`] make a sale, starts a temporary server in a process
+//! of its own (or goes to a running one), sends the crowd, stops the server, and compares what the buyers were told
+//! with what the database says. It prints nothing: whoever calls it draws [`Progress`] meanwhile and the [`Report`]
+//! afterwards.
+//!
+//! | file | is about |
+//! | --- | --- |
+//! | `scenario` | what is on sale, who comes, what must hold: TOML, checked |
+//! | `plan` | which buyer does what, from a seed; pure |
+//! | `crowd`, `journey` | goose drives the connections; a buyer's steps as requests |
+//! | `answer`, `tally`, `progress` | what an answer means, and all of them written down |
+//! | `server_process`, `files` | the temporary server; the limit of open files |
+//! | `remote` | what a server that is running already shows of the sale |
+//! | `shop` | what the run asks of the rest of the program; filled in by the composition root |
+//! | `check` | the verdict, independent of the ledger's rules |
+//! | `report`, `page` | the result as JSON and as an HTML file |
+//!
+//! Limits: the crowd is a closed loop, so a slow server also slows the buyers down. A connection asks again only after
+//! the last answer came, and latencies do not show how long buyers queue outside.
+
+mod answer;
+mod check;
+mod crowd;
+mod files;
+mod journey;
+mod page;
+mod plan;
+mod progress;
+mod remote;
+mod report;
+mod scenario;
+mod server_process;
+mod shop;
+mod tally;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tempfile::TempDir;
+
+use self::check::{Counts, Evidence, Rows};
+use self::crowd::Crowd;
+pub use self::progress::{Phase, Progress, Snapshot};
+use self::report::ReportFile;
+pub use self::report::{Audit, Latency, Outcome, Report, Units};
+pub use self::scenario::{
+    CrowdTerms, Journey, Limits, Overrides, PRESETS, PaymentRates, ProductTerms, Scenario, Step, parse_duration,
+};
+use self::server_process::{ServerProcess, ServerSettings};
+pub use self::shop::{Sale, SaleWanted, Shop, Site, Soon};
+use self::tally::{Log, Tally};
+use crate::kernel::error::{Error, Kind, Text};
+use crate::store::{Db, Location};
+
+/// Everything that a run is told.
+#[derive(Debug, Clone)]
+pub struct RunPlan {
+    /// What happens.
+    pub scenario: Scenario,
+    /// What journeys, pauses and simulated payments are drawn from.
+    pub seed: u64,
+    /// Where it happens.
+    pub site: Site,
+    /// Where to write the HTML report.
+    pub report: Option<PathBuf>,
+    /// The command line that repeats the run, for the report.
+    pub repeat: String,
+}
+
+/// Rehearses a sale and judges it. Dropping the future ends the temporary server and removes its folder.
+///
+/// A failed verdict is a [`Report`], not an error.
+///
+/// # Errors
+/// When there is no verdict: the report's file can't be written, the sale can't be made, the server fails, the run is
+/// stuck, or `interrupted` by Ctrl-C.
+pub async fn run(plan: RunPlan, shop: &dyn Shop, progress: Arc<Progress>) -> Result<Report, Error> {
+    files::check(plan.scenario.crowd.connections)?;
+    let file = plan.report.as_deref().map(ReportFile::claim).transpose()?;
+    let _turn = crowd::turn().await;
+    let report = tokio::select! {
+        report = rehearse(&plan, shop, &progress) => report?,
+        interruption = crowd::interrupted() => return Err(interruption),
+    };
+    if let Some(file) = file {
+        file.write(&report, &plan.scenario, &plan.repeat)?;
+    }
+    Ok(report)
+}
+
+async fn rehearse(plan: &RunPlan, shop: &dyn Shop, progress: &Arc<Progress>) -> Result<Report, Error> {
+    let ended = match &plan.site {
+        Site::Temporary => at_temporary_server(plan, shop, progress).await?,
+        Site::Running { url } => at_running_server(plan, url, shop, progress).await?,
+    };
+    judge(plan, shop, ended).await
+}
+
+/// A sale that is over, and what is left of it.
+struct Ended {
+    log: Log,
+    sale: Arc<Sale>,
+    page: Option<Counts>,
+    server_peak_memory_bytes: Option<u64>,
+    /// The temporary server's folder, kept until the rows are read.
+    _folder: Option<TempDir>,
+}
+
+async fn at_temporary_server(plan: &RunPlan, shop: &dyn Shop, progress: &Arc<Progress>) -> Result<Ended, Error> {
+    let folder = tempfile::Builder::new().prefix("preorder-").tempdir().map_err(|error| {
+        let detail = Text::made(
+            format!("A temporary folder can't be made: {error}. Set TMPDIR to a folder that you may write to."),
+            format!("임시 폴더를 만들 수 없습니다: {error}"),
+        );
+        Error::new(Kind::Conflict, "no_temporary_folder", detail)
+    })?;
+    let database = folder.path().join("sale.db");
+    let sale = Arc::new(shop.open_sale(wanted(plan, Some(Location::Sqlite(database.clone())))).await?);
+    let settings = ServerSettings {
+        payment: plan.scenario.payment,
+        connections: plan.scenario.crowd.connections,
+        seed: plan.seed,
+    };
+    let mut server = ServerProcess::start(folder.path(), &database, settings).await?;
+    let url = server.url.clone();
+    let log = tokio::select! {
+        log = sell(plan, &url, &sale, progress) => log?,
+        died = server.died() => return Err(died),
+    };
+    progress.enter(Phase::Checking);
+    let server_peak_memory_bytes = server.stop().await?;
+    Ok(Ended { log, sale, page: None, server_peak_memory_bytes, _folder: Some(folder) })
+}
+
+async fn at_running_server(
+    plan: &RunPlan,
+    url: &str,
+    shop: &dyn Shop,
+    progress: &Arc<Progress>,
+) -> Result<Ended, Error> {
+    let sale = Arc::new(shop.open_sale(wanted(plan, None)).await?);
+    let client = client(url)?;
+    // Before anybody buys: does this server sell from the database that the sale was made in?
+    remote::wait_for_sale(&client, url, &sale.product_id, plan.scenario.product.stock).await?;
+    let log = sell(plan, url, &sale, progress).await?;
+    progress.enter(Phase::Checking);
+    let page = match sale.rows {
+        Some(_) => None,
+        None => Some(remote::settled_stock(&client, url, &sale.product_id).await?),
+    };
+    Ok(Ended { log, sale, page, server_peak_memory_bytes: None, _folder: None })
+}
+
+fn wanted(plan: &RunPlan, fresh: Option<Location>) -> SaleWanted {
+    SaleWanted { fresh, terms: plan.scenario.product, buyers: plan.scenario.crowd.buyers }
+}
+
+/// Sends the crowd and gives back what it was told.
+async fn sell(plan: &RunPlan, url: &str, sale: &Arc<Sale>, progress: &Arc<Progress>) -> Result<Log, Error> {
+    progress.expect_buyers(sale.tokens.len());
+    progress.enter(Phase::Selling);
+    let tally = Tally::new(Arc::clone(progress))?;
+    let crowd = Arc::new(Crowd::new(&plan.scenario, plan.seed, Arc::clone(sale), tally, client(url)?));
+    crowd::send(&crowd, url).await?;
+    Ok(crowd.tally.log())
+}
+
+async fn judge(plan: &RunPlan, shop: &dyn Shop, ended: Ended) -> Result<Report, Error> {
+    let (rows, audit_ok) = match &ended.sale.rows {
+        Some(location) => {
+            let db = Db::open(location).await?;
+            let product_id = ended.sale.product_id.clone();
+            let rows = db.read(move |conn| Rows::read(conn, &product_id)).await?;
+            (Some(rows), Some(shop.audit(location.clone()).await?))
+        }
+        None => (None, None),
+    };
+    let verdict = check::judge(&Evidence {
+        log: &ended.log,
+        terms: plan.scenario.product,
+        limits: plan.scenario.verdict,
+        rows: rows.as_ref(),
+        page: ended.page,
+        audit_ok,
+    });
+    let mut report = Report::new(&plan.scenario, plan.seed, &ended.log, verdict, audit_ok);
+    report.server_peak_memory_bytes = ended.server_peak_memory_bytes;
+    Ok(report)
+}
+
+/// The client that every connection shares; a server on this machine is reached without the user's proxy.
+fn client(url: &str) -> Result<reqwest::Client, Error> {
+    let mut builder = reqwest::Client::builder()
+        .http1_only()
+        .timeout(crowd::REQUEST_TIMEOUT)
+        .redirect(reqwest::redirect::Policy::none())
+        .user_agent(concat!("preorder-loadtest/", env!("CARGO_PKG_VERSION")));
+    if ["://127.", "://localhost", "://[::1]"].iter().any(|host| url.contains(host)) {
+        builder = builder.no_proxy();
+    }
+    builder.build().map_err(|error| Error::internal(format!("making an HTTP client: {error}")))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,100 @@
+//! Who does what, from a seed alone: the same scenario and seed give every buyer the same journey and the same pauses.
+
+use std::time::Duration;
+
+use super::scenario::{Scenario, Step};
+
+/// What every buyer does. Pure: asking twice gives the same answer.
+#[derive(Debug, Clone)]
+pub(super) struct Plan {
+    seed: u64,
+    /// The journeys' steps, each with the sum of the weights up to and with it.
+    journeys: Vec<(u64, Vec<Step>)>,
+    weights: u64,
+    think: Duration,
+}
+
+impl Plan {
+    /// The plan of `scenario` under `seed`.
+    #[must_use]
+    pub(super) fn new(scenario: &Scenario, seed: u64) -> Self {
+        let mut weights = 0;
+        let mut journeys = Vec::with_capacity(scenario.journeys.len());
+        for journey in &scenario.journeys {
+            weights += journey.weight;
+            journeys.push((weights, journey.steps.clone()));
+        }
+        Self { seed, journeys, weights, think: scenario.crowd.think }
+    }
+
+    /// The steps of a buyer, numbered from 0.
+    #[must_use]
+    pub(super) fn steps(&self, buyer: usize) -> &[Step] {
+        let draw = self.draw(buyer, 0) % self.weights.max(1);
+        self.journeys.iter().find(|(up_to, _)| draw < *up_to).map_or(&[], |(_, steps)| steps)
+    }
+
+    /// How long a buyer thinks after step `step`: half to one and a half of the scenario's pause.
+    #[must_use]
+    pub(super) fn think(&self, buyer: usize, step: usize) -> Duration {
+        if self.think.is_zero() {
+            return Duration::ZERO;
+        }
+        let permille = 500 + self.draw(buyer, step as u64 + 1) % 1_001;
+        self.think * u32::try_from(permille).unwrap_or(1_000) / 1_000
+    }
+
+    fn draw(&self, buyer: usize, number: u64) -> u64 {
+        mix(mix(self.seed ^ mix(buyer as u64)) ^ number)
+    }
+}
+
+/// `SplitMix64`'s step (Steele, Lea and Flood 2014): written out here because no generator of a library promises to give
+/// the same numbers in its next version.
+fn mix(state: u64) -> u64 {
+    let mut z = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(seed: u64) -> Plan {
+        Plan::new(&Scenario::load("abandoners").unwrap(), seed)
+    }
+
+    fn journeys(seed: u64) -> Vec<Vec<Step>> {
+        let plan = plan(seed);
+        (0..2_000).map(|buyer| plan.steps(buyer).to_vec()).collect()
+    }
+
+    #[test]
+    fn a_seed_repeats_every_journey_and_another_one_does_not() {
+        assert_eq!(journeys(7), journeys(7));
+        assert_ne!(journeys(7), journeys(8));
+        assert_eq!(plan(7).think(3, 1), plan(7).think(3, 1));
+    }
+
+    #[test]
+    fn the_generator_gives_its_published_first_number() {
+        assert_eq!(mix(0), 0xE220_A839_7B1D_CDAF);
+    }
+
+    #[test]
+    fn weights_are_kept() {
+        let vanish = journeys(1).iter().filter(|steps| steps.contains(&Step::EnterVanish)).count();
+        assert!((1_300..1_500).contains(&vanish), "7 of 10 of 2,000 is 1,400, not {vanish}");
+    }
+
+    #[test]
+    fn pauses_stay_around_the_scenarios_own() {
+        let plan = plan(1);
+        for buyer in 0..200 {
+            let pause = plan.think(buyer, 0).as_millis();
+            assert!((50..=150).contains(&pause), "{pause} ms");
+        }
+    }
+}

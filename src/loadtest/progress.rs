@@ -1,0 +1,80 @@
+//! How far a run is, for whoever draws it: counters that many threads add to and one reads now and then.
+
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+
+/// What a run is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Buyers, tokens and the product are made, and the server starts.
+    Preparing,
+    /// The crowd is at the counter.
+    Selling,
+    /// The rows are compared with what was answered.
+    Checking,
+}
+
+/// The counters of a run. Written by the run, read by the command line.
+#[derive(Debug, Default)]
+pub struct Progress {
+    phase: AtomicU8,
+    buyers: AtomicU64,
+    pub(super) buyers_done: AtomicU64,
+    pub(super) requests: AtomicU64,
+    pub(super) purchases: AtomicU64,
+    pub(super) refusals: AtomicU64,
+    pub(super) errors: AtomicU64,
+}
+
+/// The counters at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Snapshot {
+    /// What the run is doing.
+    pub phase: Phase,
+    /// Buyers who come in all.
+    pub buyers: u64,
+    /// Buyers who had their turn.
+    pub buyers_done: u64,
+    /// Answers so far, and requests that got none.
+    pub requests: u64,
+    /// Purchases that were answered completed.
+    pub purchases: u64,
+    /// Answers that say no in an orderly way.
+    pub refusals: u64,
+    /// Everything else that went wrong.
+    pub errors: u64,
+}
+
+impl Progress {
+    /// The counters now; each is exact, but they may be a request apart.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let phase = match self.phase.load(Ordering::Relaxed) {
+            0 => Phase::Preparing,
+            1 => Phase::Selling,
+            _ => Phase::Checking,
+        };
+        Snapshot {
+            phase,
+            buyers: get(&self.buyers),
+            buyers_done: get(&self.buyers_done),
+            requests: get(&self.requests),
+            purchases: get(&self.purchases),
+            refusals: get(&self.refusals),
+            errors: get(&self.errors),
+        }
+    }
+
+    /// Says how many buyers will come.
+    pub(super) fn expect_buyers(&self, buyers: usize) {
+        self.buyers.store(buyers as u64, Ordering::Relaxed);
+    }
+
+    pub(super) fn enter(&self, phase: Phase) {
+        self.phase.store(phase as u8, Ordering::Relaxed);
+    }
+
+    pub(super) fn count(counter: &AtomicU64) {
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,54 @@
+//! What a run asks of the shop behind the counter. The run itself knows no room: whoever starts it gives it one of these.
+
+use std::pin::Pin;
+
+use super::scenario::ProductTerms;
+use crate::kernel::error::Error;
+use crate::store::Location;
+
+/// An answer that takes a while.
+pub type Soon<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
+
+/// Where the sale takes place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Site {
+    /// In a temporary server of the run's own.
+    Temporary,
+    /// At a server that is running already, such as `http://127.0.0.1:8080`.
+    Running {
+        /// Its address, without a path.
+        url: String,
+    },
+}
+
+/// The sale that a run wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SaleWanted {
+    /// A fresh, empty database to make it in, for a temporary server; `None`: in the running server's.
+    pub fresh: Option<Location>,
+    /// A new reservation product on these terms, open now, without a window.
+    pub terms: ProductTerms,
+    /// How many different buyers are to be there, each with an access token that outlives the run.
+    pub buyers: usize,
+}
+
+/// A sale that is ready.
+#[derive(Debug, Clone)]
+pub struct Sale {
+    /// The product; it was made for this run, and nobody else buys it.
+    pub product_id: String,
+    /// An access token for each buyer.
+    pub tokens: Vec<String>,
+    /// Where the rows can be read afterwards; `None` when only HTTP reaches the server.
+    pub rows: Option<Location>,
+}
+
+/// The shop: makes sales, and audits them.
+pub trait Shop: Send + Sync {
+    /// Makes the sale that is wanted. For a fresh database that includes the schema and the signing secret beside the
+    /// file, as the server, which gets no other settings, finds it there.
+    fn open_sale(&self, wanted: SaleWanted) -> Soon<'_, Sale>;
+
+    /// Whether every invariant of the ledger holds in the rows.
+    fn audit(&self, rows: Location) -> Soon<'_, bool>;
+}

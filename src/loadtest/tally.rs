@@ -1,0 +1,145 @@
+//! What the buyers saw: every answer's meaning and time, written down by the run's own hand.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+
+use super::answer::{Answer, Ask};
+use super::progress::Progress;
+use crate::kernel::error::Error;
+use crate::kernel::ids::OrderId;
+
+/// The slowest answer that is told apart, in microseconds; longer than a request may take.
+const LATENCY_US_MAX: u64 = 120_000_000;
+/// Three digits: a latency is exact to a thousandth of itself.
+const LATENCY_DIGITS: u8 = 3;
+/// Codes of refusals, and kinds of error, that are kept apart: a broken server could think of new ones for ever.
+const KINDS_MAX: usize = 50;
+
+/// Everything that was answered.
+#[derive(Debug, Clone)]
+pub(super) struct Log {
+    /// Requests, answered or not.
+    pub(super) requests: u64,
+    /// Orders that were answered completed, in the order of the answers.
+    pub(super) completed: Vec<OrderId>,
+    /// Orderly refusals by code.
+    pub(super) refusals: BTreeMap<String, u64>,
+    /// Errors by kind.
+    pub(super) errors: BTreeMap<String, u64>,
+    /// Purchases that were asked for and got no clear answer: they may be completed without anybody knowing.
+    pub(super) purchases_unclear: u64,
+    /// How long answers took, in microseconds.
+    pub(super) latency_us: Histogram<u64>,
+    /// From the opening of the door to the last answer.
+    pub(super) elapsed: Duration,
+}
+
+impl Log {
+    /// A log of nothing.
+    ///
+    /// # Errors
+    /// Never with the bounds above; the histogram checks them.
+    pub(super) fn new() -> Result<Self, Error> {
+        let latency_us = Histogram::new_with_max(LATENCY_US_MAX, LATENCY_DIGITS)
+            .map_err(|error| Error::internal(format!("making a histogram: {error}")))?;
+        Ok(Self {
+            requests: 0,
+            completed: Vec::new(),
+            refusals: BTreeMap::new(),
+            errors: BTreeMap::new(),
+            purchases_unclear: 0,
+            latency_us,
+            elapsed: Duration::ZERO,
+        })
+    }
+
+    /// How many errors there were.
+    #[must_use]
+    pub(super) fn errors_total(&self) -> u64 {
+        self.errors.values().sum()
+    }
+}
+
+/// Takes answers from many connections at once.
+pub(super) struct Tally {
+    progress: Arc<Progress>,
+    /// Held for a few dozen nanoseconds an answer, never across an `await`.
+    log: Mutex<Log>,
+    opened_at: OnceLock<Instant>,
+}
+
+impl Tally {
+    /// An empty tally; its clock stands still until the door opens.
+    pub(super) fn new(progress: Arc<Progress>) -> Result<Self, Error> {
+        Ok(Self { progress, log: Mutex::new(Log::new()?), opened_at: OnceLock::new() })
+    }
+
+    /// Writes down one answer, and how long it took.
+    pub(super) fn record(&self, ask: Ask, answer: &Answer, took: Duration) {
+        Progress::count(&self.progress.requests);
+        match answer {
+            Answer::Done | Answer::Held(_) => {}
+            Answer::Completed(_) => Progress::count(&self.progress.purchases),
+            Answer::Refused(_) => Progress::count(&self.progress.refusals),
+            Answer::Failed(_) | Answer::Unclear(_) => Progress::count(&self.progress.errors),
+        }
+        let elapsed = self.open_for().unwrap_or_default();
+        let mut log = self.lock();
+        log.requests += 1;
+        log.elapsed = elapsed;
+        log.latency_us.saturating_record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+        match answer {
+            Answer::Done | Answer::Held(_) => {}
+            Answer::Completed(id) => log.completed.push(*id),
+            Answer::Refused(code) => count(&mut log.refusals, code),
+            Answer::Failed(kind) => count(&mut log.errors, kind),
+            Answer::Unclear(kind) => {
+                count(&mut log.errors, kind);
+                log.purchases_unclear += u64::from(ask == Ask::Purchase);
+            }
+        }
+    }
+
+    /// Starts the clock: the door opens now.
+    pub(super) fn open(&self) {
+        self.opened_at.get_or_init(Instant::now);
+    }
+
+    /// How long the door has been open.
+    pub(super) fn open_for(&self) -> Option<Duration> {
+        self.opened_at.get().map(Instant::elapsed)
+    }
+
+    /// Notes that a buyer had its turn.
+    pub(super) fn buyer_done(&self) {
+        Progress::count(&self.progress.buyers_done);
+    }
+
+    /// A number that moves while anything happens.
+    pub(super) fn pulse(&self) -> u64 {
+        self.progress.requests.load(Ordering::Relaxed) + self.progress.buyers_done.load(Ordering::Relaxed)
+    }
+
+    /// Everything so far.
+    pub(super) fn log(&self) -> Log {
+        self.lock().clone()
+    }
+
+    /// A panic while writing leaves at worst one answer half written down, and the verdict finds that.
+    fn lock(&self) -> MutexGuard<'_, Log> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn count(kinds: &mut BTreeMap<String, u64>, kind: &str) {
+    if let Some(count) = kinds.get_mut(kind) {
+        *count += 1;
+    } else {
+        let kind = if kinds.len() < KINDS_MAX { kind } else { "others" };
+        *kinds.entry(kind.to_owned()).or_default() += 1;
+    }
+}
