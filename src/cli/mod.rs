@@ -25,6 +25,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{ArgAction, Parser, Subcommand};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use self::context::Context;
 use self::failure::Failure;
@@ -147,6 +148,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
     let settings = Settings::load(&Sources::gather(cli.global.config.as_deref(), flags)?)?;
     logging::start(&settings.config.log, cli.global.verbose, cli.global.quiet)?;
 
+    allow_many_connections();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -156,6 +158,13 @@ fn run(cli: Cli) -> Result<(), Failure> {
     // After Ctrl-C a blocking task may still be at work; nobody waits for its answer any more.
     runtime.shutdown_background();
     result
+}
+
+/// Raises the limit of open files to what the system allows: a connection needs one, and shells start with about 1,000.
+fn allow_many_connections() {
+    let limit = getrlimit(Resource::Nofile);
+    // When it stays as it is, the server says so the moment it runs out.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 
 /// Runs `work`, and drops it at Ctrl-C: a transaction that was open is undone. A server is not run by this: it closes

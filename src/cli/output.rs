@@ -7,7 +7,6 @@
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::error::ErrorKind;
 use comfy_table::presets;
@@ -15,9 +14,6 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use super::failure::Failure;
-
-/// How often a spinner moves.
-const TICK: Duration = Duration::from_millis(100);
 
 /// Where a subcommand's words go.
 #[derive(Debug, Clone, Copy)]
@@ -61,15 +57,6 @@ impl Output {
         let style = ProgressStyle::with_template("{msg} {wide_bar} {human_pos}/{human_len} {eta}")
             .unwrap_or_else(|_| ProgressStyle::default_bar());
         self.bar(ProgressBar::new(length), style, what)
-    }
-
-    /// A sign of life for work of unknown length; it is only seen on a terminal.
-    pub(super) fn spinner(self, what: &'static str) -> ProgressBar {
-        let bar = self.bar(ProgressBar::no_length(), ProgressStyle::default_spinner(), what);
-        if !bar.is_hidden() {
-            bar.enable_steady_tick(TICK);
-        }
-        bar
     }
 
     fn bar(self, bar: ProgressBar, style: ProgressStyle, what: &'static str) -> ProgressBar {

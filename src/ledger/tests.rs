@@ -126,13 +126,13 @@ impl World {
         index.map_or_else(OrderId::fresh, |index| self.orders[index])
     }
 
-    fn command(&mut self, step: Step) -> Option<Command> {
+    fn command(&mut self, step: &Step) -> Option<Command> {
         let keyed = |buyer: i64, path: String, key: Option<u8>, meaning: &str| {
             let key = key.map(|key| Key { buyer: UserId(buyer), path, key: format!("k{key}") });
             key.map(|key| KeyedRequest::new(key, meaning))
         };
         let mover = |by: i64| if by == BUYERS { Mover::Console } else { Mover::User(UserId(by)) };
-        Some(match step {
+        Some(match *step {
             Step::Enter { buyer, product, quantity, then, key } => {
                 let order = OrderId::fresh();
                 let then = match then {
@@ -177,7 +177,7 @@ impl World {
         })
     }
 
-    fn take(&mut self, step: Step) {
+    fn take(&mut self, step: &Step) {
         let Some(command) = self.command(step) else { return };
         let before = self.book.orders.clone();
         let outcome = decide(&mut self.book, &command, self.now).expect("no command brings the units out of balance");
@@ -235,7 +235,7 @@ impl World {
                 (State::Cancelled, State::Completed) => late,
                 (from, to) => from == to && old.reason == order.reason,
             };
-            assert!(allowed, "{:?} -> {:?} by {command:?}", old, order);
+            assert!(allowed, "{old:?} -> {order:?} by {command:?}");
             assert_eq!((old.amount, old.quantity, old.expires_at), (order.amount, order.quantity, order.expires_at));
         }
     }
@@ -305,7 +305,7 @@ proptest! {
     fn every_invariant_holds_after_every_step(steps in steps()) {
         let mut world = World::new();
         for step in steps {
-            world.take(step);
+            world.take(&step);
         }
         world.new_batch();
         world.every_unit_can_be_sold();
@@ -315,7 +315,10 @@ proptest! {
     fn the_same_book_command_and_time_give_the_same_decision(steps in steps()) {
         let (mut one, mut two) = (World::new(), World::new());
         for step in steps {
-            let Some(command) = one.command(step.clone()) else { two.command(step); continue };
+            let Some(command) = one.command(&step) else {
+                two.command(&step);
+                continue;
+            };
             let first = decide(&mut one.book, &command, one.now);
             prop_assert_eq!(first, decide(&mut two.book, &command, two.now));
             let before = HashMap::new();

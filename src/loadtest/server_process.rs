@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
+use super::files::SOCKETS_PER_CONNECTION;
 use super::scenario::PaymentRates;
 use crate::kernel::error::{Error, Kind, Text};
 
@@ -20,6 +21,11 @@ const STOP_MAX: Duration = Duration::from_secs(30);
 const TAIL_LINES: usize = 20;
 /// Connections beyond the crowd's that the server takes: the run's own look at the stock, and those being closed.
 const SPARE_CONNECTIONS: usize = 64;
+
+/// How many connections the server must take so that none of the crowd's ever waits for a free one.
+fn most_connections(crowd: usize) -> usize {
+    crowd * SOCKETS_PER_CONNECTION + SPARE_CONNECTIONS
+}
 
 /// How the temporary server differs from an ordinary one.
 #[derive(Debug, Clone, Copy)]
@@ -128,7 +134,7 @@ fn command(program: &Path, folder: &Path, database: &Path, settings: ServerSetti
         .current_dir(folder)
         .env("PREORDER_LIMITS_ADDRESS_PER_SECOND", "0")
         .env("PREORDER_LIMITS_ACCOUNT_PER_SECOND", "0")
-        .env("PREORDER_LIMITS_CONNECTIONS", (settings.connections + SPARE_CONNECTIONS).to_string())
+        .env("PREORDER_LIMITS_CONNECTIONS", most_connections(settings.connections).to_string())
         .env("PREORDER_JWT_ACCESS_MINUTES", "60")
         .env("PREORDER_PAYMENT_SIMULATED_ABANDON_RATE", settings.payment.abandon_rate.to_string())
         .env("PREORDER_PAYMENT_SIMULATED_DECLINE_RATE", settings.payment.decline_rate.to_string())

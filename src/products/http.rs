@@ -118,6 +118,7 @@ impl From<NewProductBody> for ProductDraft {
 
 /// Changes; `null` clears a window's end or the limit.
 #[derive(Debug, Deserialize)]
+#[expect(clippy::option_option, reason = "a field that is not there is not the same as null")]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct ChangeBody {
     name: Option<String>,

@@ -85,6 +85,12 @@ impl Db {
         self.driver.failure()
     }
 
+    /// How many reads were asked for since the start: with it one can see that hot answers come from memory.
+    #[must_use]
+    pub fn reads_total(&self) -> usize {
+        self.driver.reads_total()
+    }
+
     /// The driver itself, for the ledger's tuned adapter.
     pub(crate) fn sqlite(&self) -> &Arc<sqlite::Driver> {
         &self.driver

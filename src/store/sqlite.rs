@@ -115,8 +115,7 @@ impl Driver {
         receive(answer?).await
     }
 
-    /// How many reads were asked for since the start: a test shows with it that hot answers come from memory.
-    pub(crate) fn reads_total(&self) -> usize {
+    pub(super) fn reads_total(&self) -> usize {
         self.reads_total.load(Ordering::Relaxed)
     }
 

@@ -53,7 +53,8 @@ impl Sale {
         self.db
             .write(move |conn| {
                 let sql = "INSERT INTO orders (id, buyer_id, product_id, quantity, amount, currency, state, created_at, \
-                           expires_at, settled_at) VALUES ($1, $2, 'p', 1, 100, 'KRW', 'completed', 0, 0, 0)";
+                           expires_at, settled_at, payment_provider, payment_status) \
+                           VALUES ($1, $2, 'p', 1, 100, 'KRW', 'completed', 0, 0, 0, 'simulated', 'paid')";
                 conn.execute(sql, bind![id.as_bytes(), buyer])?;
                 Ok(())
             })
