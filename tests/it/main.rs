@@ -4,7 +4,14 @@
 mod cli;
 mod docs;
 mod extractors;
+mod holds;
+mod idempotency;
 mod ledger;
+mod payments;
+mod products;
+mod purchases;
+mod race;
 mod server;
+mod stock;
 mod support;
 mod users;

@@ -1,5 +1,7 @@
 //! A real server in this process, on a port of its own with a database of its own, and the people who use it.
 
+mod shop;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +9,7 @@ use axum::Router;
 use preorder::app::App;
 use preorder::config::{Config, PasswordConfig};
 use preorder::kernel::actor::Role;
-use preorder::kernel::clock::SystemClock;
+use preorder::kernel::clock::{Clock, ManualClock, SystemClock, Timestamp};
 use preorder::kernel::error::Error;
 use preorder::server;
 use preorder::store::Location;
@@ -20,6 +22,8 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+
+pub(crate) use self::shop::*;
 
 /// Everybody's password.
 pub(crate) const PASSWORD: &str = "correct horse";
@@ -34,8 +38,11 @@ pub(crate) struct TestApp {
     client: reqwest::Client,
     stop: oneshot::Sender<()>,
     server: JoinHandle<Result<(), Error>>,
-    _folder: TempDir,
+    folder: Arc<TempDir>,
 }
+
+/// Where a [`ManualClock`] begins: 2030-01-01T00:00:00Z.
+const VIRTUAL_START: Timestamp = Timestamp(1_893_456_000_000_000);
 
 impl TestApp {
     /// A server with settings that suit tests: cheap passwords, no rate limits.
@@ -50,13 +57,45 @@ impl TestApp {
 
     /// A server with rooms that only a test has.
     pub(crate) async fn serving(change: impl FnOnce(&mut Config), extra: Router) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::open(folder(), change, Arc::new(SystemClock), extra, true).await
+    }
+
+    /// A server whose time stands still until the clock is moved; tokens live for a month of it.
+    pub(crate) async fn with_clock(change: impl FnOnce(&mut Config)) -> (Self, Arc<ManualClock>) {
+        let clock = Arc::new(ManualClock::new(VIRTUAL_START));
+        let months = |config: &mut Config| {
+            config.jwt.access_minutes = 30 * 24 * 60;
+            change(config);
+        };
+        let app = Self::open(folder(), months, Arc::<ManualClock>::clone(&clock), Router::new(), true).await;
+        (app, clock)
+    }
+
+    /// A server that does nothing unless it is asked: no sweeper, nothing that follows other processes.
+    pub(crate) async fn still(change: impl FnOnce(&mut Config)) -> Self {
+        Self::open(folder(), change, Arc::new(SystemClock), Router::new(), false).await
+    }
+
+    /// Another server on the same database.
+    pub(crate) async fn beside(&self) -> Self {
+        let config = self.app.config.clone();
+        let same = |other: &mut Config| *other = config;
+        Self::open(Arc::clone(&self.folder), same, Arc::new(SystemClock), Router::new(), true).await
+    }
+
+    async fn open(
+        folder: Arc<TempDir>,
+        change: impl FnOnce(&mut Config),
+        clock: Arc<dyn Clock>,
+        extra: Router,
+        tasks: bool,
+    ) -> Self {
         let mut config = Config { db: Location::Sqlite(folder.path().join("shop.db")), ..Config::default() };
         config.password = PasswordConfig { memory_kib: 8, iterations: 1, threads: 2, queue_length: 1000 };
         config.limits.address_per_second = 0;
         config.limits.account_per_second = 0;
         change(&mut config);
-        let app = Arc::new(App::open(&config, Arc::new(SystemClock)).await.unwrap());
+        let app = Arc::new(App::open(&config, clock).await.unwrap());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
@@ -64,9 +103,14 @@ impl TestApp {
         let server = tokio::spawn(async move {
             let rooms = server::rooms(&serving, &Targets::all()).merge(extra);
             let router = server::behind_door(&serving, rooms);
-            server::serve(&serving, router, listener, async { drop(stopped.await) }).await
+            let stopped = async { drop(stopped.await) };
+            if tasks {
+                server::serve(&serving, router, listener, stopped).await
+            } else {
+                server::run(listener, router, &serving.config.limits, stopped).await
+            }
         });
-        Self { app, address, client: reqwest::Client::new(), stop, server, _folder: folder }
+        Self { app, address, client: reqwest::Client::new(), stop, server, folder }
     }
 
     /// Somebody without a token.
@@ -112,6 +156,10 @@ impl TestApp {
         self.stop.send(()).unwrap();
         self.server
     }
+}
+
+fn folder() -> Arc<TempDir> {
+    Arc::new(tempfile::tempdir().unwrap())
 }
 
 /// Somebody who sends requests.

@@ -1,0 +1,242 @@
+//! Holds in time: expiry, settling after the window has closed, resolving once, and slow charges.
+
+use preorder::config::Config;
+use serde_json::json;
+
+use crate::support::{TestApp, all_pay, eventually, id, in_time, reservation, utc};
+
+#[tokio::test]
+async fn a_hold_ends_on_time_swept_or_not() {
+    let (app, clock) = TestApp::with_clock(all_pay).await;
+    let ann = app.user("ann").await;
+    app.sell(reservation("100", 1)).await;
+    let held = ann.enter("100", 1).await.ok(201);
+    let order = id(&held);
+    clock.advance_seconds(59);
+    assert_eq!(ann.order(&order).await, held);
+    clock.advance_seconds(1);
+    let seen = ann.order(&order).await;
+    assert_eq!((&seen["state"], &seen["reason"]), (&json!("cancelled"), &json!("expired")));
+    assert_eq!(seen["closedAt"], held["expiresAt"], "whenever it is looked at");
+    eventually(&ann, "/stocks/100", |answer| answer.body["available"] == 1).await;
+    for _ in 0..2 {
+        let refused = ann.confirm(&order).await.refused(410, "hold_expired");
+        assert_eq!(refused.body["orderId"], order);
+    }
+    assert_eq!(ann.leave(&order).await.ok(200)["reason"], "expired", "cancelled it is, if not by the buyer");
+    ann.refund(&order).await.refused(409, "order_cancelled");
+    ann.buy("100").await.ok(201);
+    assert_eq!(app.units("100").await, [0, 0, 1]);
+    app.audit().await;
+}
+
+#[tokio::test]
+async fn a_hold_can_be_confirmed_in_its_last_second() {
+    let (app, clock) = TestApp::with_clock(all_pay).await;
+    let ann = app.user("ann").await;
+    app.sell(reservation("100", 1)).await;
+    let order = ann.hold("100").await;
+    clock.advance_seconds(59);
+    assert_eq!(ann.confirm(&order).await.ok(200)["state"], "completed");
+    clock.advance_seconds(3600);
+    assert_eq!(ann.order(&order).await["state"], "completed", "what is paid does not run out");
+}
+
+#[tokio::test]
+async fn an_expired_hold_is_free_before_any_sweep() {
+    // No sweeper here, and no other server's clock: time runs out for real, one second after the hold.
+    let app = TestApp::still(all_pay).await;
+    let ann = app.user("ann").await;
+    let mut draft = reservation("100", 1);
+    draft.hold_seconds = Some(1);
+    app.sell(draft).await;
+    let order = ann.hold("100").await;
+    eventually(&ann, &format!("/purchases/{order}"), |answer| answer.body["state"] == "cancelled").await;
+    assert_eq!(app.units("100").await, [0, 1, 0], "nobody has tidied up");
+    let answer = ann.post_under("k", "/payments", &json!({"productId": "100"})).await;
+    answer.ok(201);
+    assert_eq!(app.units("100").await, [0, 1, 0]);
+    ann.confirm(&order).await.refused(410, "hold_expired");
+    app.audit().await;
+}
+
+#[tokio::test]
+async fn a_hold_of_the_last_moment_is_settled_after_the_window() {
+    let (app, clock) = TestApp::with_clock(all_pay).await;
+    let ann = app.user("ann").await;
+    let mut draft = reservation("100", 10);
+    draft.closes_at = Some(app.app.clock.now().plus_seconds(10).to_string());
+    app.sell(draft).await;
+    clock.advance_seconds(9);
+    let [paid, left, late] = [ann.hold("100").await, ann.hold("100").await, ann.hold("100").await];
+    clock.advance_seconds(1);
+    ann.enter("100", 1).await.refused(403, "sale_closed");
+    let settled = ann.confirm(&paid).await.ok(200);
+    assert_eq!(settled["state"], "completed");
+    assert_eq!(utc(&settled["settledAt"]), app.app.clock.now());
+    ann.leave(&left).await.ok(200);
+    clock.advance_seconds(59);
+    ann.confirm(&late).await.refused(410, "hold_expired");
+    ann.refund(&paid).await.ok(200);
+    assert_eq!(app.units("100").await, [10, 0, 0]);
+    app.audit().await;
+}
+
+#[tokio::test]
+async fn leaving_gives_the_units_back_once() {
+    let app = TestApp::with(all_pay).await;
+    let ann = app.user("ann").await;
+    app.sell(reservation("100", 5)).await;
+    let order = id(&ann.enter("100", 2).await.ok(201));
+    let left = ann.leave(&order).await.ok(200);
+    assert_eq!((&left["state"], &left["reason"]), (&json!("cancelled"), &json!("by_buyer")));
+    assert_eq!(left["payment"]["status"], "unpaid");
+    utc(&left["closedAt"]);
+    assert_eq!(left.get("settledAt"), None);
+    assert_eq!(ann.leave(&order).await.ok(200), left, "a repeat");
+    assert_eq!(ann.order(&order).await, left);
+    assert_eq!(app.units("100").await, [5, 0, 0]);
+    let refused = ann.confirm(&order).await.refused(409, "order_cancelled");
+    assert_eq!(refused.body["orderId"], order);
+    ann.refund(&order).await.refused(409, "order_cancelled");
+    assert_eq!(app.units("100").await, [5, 0, 0]);
+    app.audit().await;
+}
+
+#[tokio::test]
+async fn a_paid_order_is_not_left_but_refunded() {
+    let app = TestApp::with(all_pay).await;
+    let ann = app.user("ann").await;
+    app.sell(reservation("100", 5)).await;
+    let order = ann.hold("100").await;
+    ann.refund(&order).await.refused(409, "order_held");
+    ann.confirm(&order).await.ok(200);
+    let refused = ann.leave(&order).await.refused(409, "order_completed");
+    assert_eq!(refused.body["orderId"], order);
+    assert_eq!(app.units("100").await, [4, 0, 1]);
+}
+
+#[tokio::test]
+async fn confirm_and_leave_at_once_end_an_order_once() {
+    let app = TestApp::with(all_pay).await;
+    let ann = app.user("ann").await;
+    app.sell(reservation("100", 20)).await;
+    for _ in 0..20 {
+        let order = ann.hold("100").await;
+        let (confirmed, left) = tokio::join!(ann.confirm(&order), ann.leave(&order));
+        let state = ann.order(&order).await["state"].clone();
+        if confirmed.status == 200 {
+            left.refused(409, "order_completed");
+            assert_eq!(state, "completed");
+        } else {
+            confirmed.refused(409, "order_cancelled");
+            assert_eq!((left.ok(200)["state"].as_str(), state.as_str()), (Some("cancelled"), Some("cancelled")));
+        }
+    }
+    app.audit().await;
+}
+
+/// A provider that takes its time, but less than anybody's patience.
+fn slow(config: &mut Config) {
+    all_pay(config);
+    config.payment.simulated.latency_ms = 300;
+}
+
+#[tokio::test]
+async fn a_slow_charge_settles_its_hold() {
+    let app = TestApp::with(slow).await;
+    let ann = app.user("ann").await;
+    app.sell(reservation("100", 5)).await;
+    let order = ann.hold("100").await;
+    let (bought, confirmed) = tokio::join!(ann.buy("100"), ann.confirm(&order));
+    for order in [bought.ok(201), confirmed.ok(200)] {
+        assert_eq!((&order["state"], &order["payment"]["status"]), (&json!("completed"), &json!("paid")));
+    }
+    assert_eq!(app.units("100").await, [3, 0, 2]);
+    app.audit().await;
+}
+
+#[tokio::test]
+async fn two_confirmations_at_once_charge_once() {
+    let app = TestApp::with(slow).await;
+    let ann = app.user("ann").await;
+    app.sell(reservation("100", 5)).await;
+    let order = ann.hold("100").await;
+    let (one, two) = tokio::join!(ann.confirm(&order), ann.confirm(&order));
+    let (paid, refused) = if one.status == 200 { (one, two) } else { (two, one) };
+    let paid = paid.ok(200);
+    let refused = refused.refused(409, "in_progress");
+    assert_eq!((refused.header("retry-after"), &refused.body["orderId"]), ("1", &json!(order)));
+    assert_eq!(ann.confirm(&order).await.ok(200), paid);
+    assert_eq!(app.units("100").await, [4, 0, 1]);
+}
+
+#[tokio::test]
+async fn a_slow_charge_that_fails_gives_the_units_back() {
+    let app = TestApp::with(|config| {
+        slow(config);
+        config.payment.simulated.decline_rate = 1.0;
+    })
+    .await;
+    let ann = app.user("ann").await;
+    app.sell(reservation("100", 5)).await;
+    let order = ann.hold("100").await;
+    let (bought, confirmed) = tokio::join!(ann.buy("100"), ann.confirm(&order));
+    bought.refused(402, "payment_declined");
+    confirmed.refused(402, "payment_declined");
+    assert_eq!(app.units("100").await, [5, 0, 0]);
+    app.audit().await;
+}
+
+#[tokio::test]
+async fn a_buyer_who_hangs_up_during_the_charge_has_bought() {
+    let app = TestApp::with(slow).await;
+    let ann = app.user("ann").await;
+    app.sell(reservation("100", 5)).await;
+    let call = tokio::spawn({
+        let ann = ann.clone();
+        async move { ann.buy("100").await }
+    });
+    let held = eventually(&ann, "/purchases", |answer| answer.body["items"][0]["state"] == "held").await;
+    assert_eq!(held.body["items"][0]["payment"]["status"], "pending");
+    call.abort();
+    assert!(call.await.unwrap_err().is_cancelled());
+    eventually(&ann, "/purchases", |answer| answer.body["items"][0]["state"] == "completed").await;
+    assert_eq!(app.units("100").await, [4, 0, 1]);
+    app.audit().await;
+}
+
+#[tokio::test]
+async fn a_stopping_server_settles_the_charges_under_way() {
+    let app = TestApp::with(slow).await;
+    let ann = app.user("ann").await;
+    app.sell(reservation("100", 5)).await;
+    let call = tokio::spawn({
+        let ann = ann.clone();
+        async move { ann.buy("100").await }
+    });
+    eventually(&ann, "/stocks/100", |answer| answer.body["held"] == 1).await;
+    in_time(app.app.payments.settled()).await;
+    assert_eq!(app.units("100").await, [4, 0, 1]);
+    call.await.unwrap().ok(201);
+}
+
+#[tokio::test]
+async fn leaving_during_the_charge_is_paid_back() {
+    let app = TestApp::with(slow).await;
+    let ann = app.user("ann").await;
+    app.sell(reservation("100", 5)).await;
+    let order = ann.hold("100").await;
+    let path = format!("/purchases/{order}");
+    let leave = async {
+        eventually(&ann, &path, |answer| answer.body["payment"]["status"] == "pending").await;
+        ann.leave(&order).await
+    };
+    let (confirmed, left) = tokio::join!(ann.confirm(&order), leave);
+    assert_eq!(left.ok(200)["reason"], "by_buyer");
+    confirmed.refused(409, "order_cancelled");
+    let order = ann.order(&order).await;
+    assert_eq!((&order["state"], &order["payment"]["status"]), (&json!("cancelled"), &json!("refunded")));
+    assert_eq!(app.units("100").await, [5, 0, 0]);
+    app.audit().await;
+}
