@@ -115,9 +115,9 @@ fn replay(book: &Book, request: &KeyedRequest, command: &Command, now: Timestamp
 fn final_answer(result: &Result<Done, Refusal>) -> Option<Answered> {
     match result {
         Ok(Done::Order(order)) => Some(Answered::Order(order.id)),
-        Err(Refusal::HoldExpired(id) | Refusal::Unpaid(id, _)) => Some(Answered::Order(*id)),
         // A held order may still be paid, a completed one refunded: a step that came too early may be repeated.
-        Err(Refusal::Resolved(id, State::Cancelled | State::Refunded)) => Some(Answered::Order(*id)),
+        Err(Refusal::Resolved(_, State::Held | State::Completed)) => None,
+        Err(Refusal::HoldExpired(id) | Refusal::Unpaid(id, _) | Refusal::Resolved(id, _)) => Some(Answered::Order(*id)),
         Err(Refusal::SoldOut) => Some(Answered::Refused(FinalRefusal::SoldOut)),
         Err(Refusal::LimitReached) => Some(Answered::Refused(FinalRefusal::LimitReached)),
         Err(Refusal::SaleClosed) => Some(Answered::Refused(FinalRefusal::SaleClosed)),

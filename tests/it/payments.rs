@@ -177,7 +177,7 @@ async fn a_bad_request_is_told_apart() {
 }
 
 #[tokio::test]
-async fn a_sum_that_does_not_fit_is_not_sold() {
+async fn the_largest_sum_is_exact() {
     let app = TestApp::with(all_pay).await;
     let ann = app.user("ann").await;
     let mut dear = reservation("100", 2_000);
@@ -349,29 +349,20 @@ async fn a_full_queue_is_busy_and_not_sold_out() {
 }
 
 #[tokio::test]
-async fn answers_are_never_a_500() {
+async fn a_path_that_names_no_order_is_a_404() {
     let app = TestApp::with(all_pay).await;
     let ann = app.user("ann").await;
     app.sell(reservation("100", 10)).await;
-    let texts =
-        ["%00", "%FF", "..", "100", "null", "0", "-1", "%F0%9F%8D%8E", "a'b", "00000000-0000-0000-0000-000000000000"];
-    for text in texts {
+    let nobodys = "00000000-0000-0000-0000-000000000000";
+    for text in ["%00", "%FF", "%2e%2e%2f", "100", "null", "0", "-1", "%F0%9F%8D%8E", "a'b", nobodys] {
         for (method, path) in [
             (Method::POST, "/payments/{}/confirm"),
             (Method::POST, "/payments/{}/cancel"),
             (Method::POST, "/purchases/{}/cancel"),
             (Method::GET, "/purchases/{}"),
         ] {
-            let path = path.replace("{}", text);
-            let answer = ann.send(ann.request(method, &path).json(&Value::Null)).await;
-            // A client folds ".." away, and then there is no such path.
-            let code =
-                if text == ".." { answer.body["code"].as_str().unwrap().to_owned() } else { "order_not_found".into() };
-            if text != ".." {
-                answer.refused(404, &code);
-            } else {
-                assert!(answer.status.as_u16() < 500, "{path}: {:?}", answer.body);
-            }
+            let request = ann.request(method, &path.replace("{}", text)).json(&Value::Null);
+            ann.send(request).await.refused(404, "order_not_found");
         }
     }
 }

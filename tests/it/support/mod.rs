@@ -60,14 +60,14 @@ impl TestApp {
         Self::open(folder(), change, Arc::new(SystemClock), extra, true).await
     }
 
-    /// A server whose time stands still until the clock is moved; tokens live for a month of it.
+    /// A server whose time stands still until the clock is moved; tokens live for a week of it.
     pub(crate) async fn with_clock(change: impl FnOnce(&mut Config)) -> (Self, Arc<ManualClock>) {
         let clock = Arc::new(ManualClock::new(VIRTUAL_START));
-        let months = |config: &mut Config| {
-            config.jwt.access_minutes = 30 * 24 * 60;
+        let week = |config: &mut Config| {
+            config.jwt.access_minutes = 7 * 24 * 60;
             change(config);
         };
-        let app = Self::open(folder(), months, Arc::<ManualClock>::clone(&clock), Router::new(), true).await;
+        let app = Self::open(folder(), week, Arc::<ManualClock>::clone(&clock), Router::new(), true).await;
         (app, clock)
     }
 
@@ -171,6 +171,11 @@ pub(crate) struct Asker {
 }
 
 impl Asker {
+    /// The same person at another server.
+    pub(crate) fn at(&self, app: &TestApp) -> Self {
+        Self { token: self.token.clone(), ..app.anonymous() }
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Answer {
         self.send(self.request(Method::GET, path)).await
     }
