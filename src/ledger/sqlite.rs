@@ -60,26 +60,44 @@ impl SqliteLedger {
             .await
     }
 
-    /// Reads one offer, or all of them, anew and publishes it: after a change that did not go through the engine.
+    /// Commits a change of the catalogue to one offer, and forgets and publishes that offer in the same job: between the
+    /// commit and the publication no batch can be decided on the old terms.
+    ///
+    /// # Errors
+    /// What `work` returns; when nothing was saved.
+    pub(crate) async fn change<T, F>(&self, product: ProductId, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Conn<'_>) -> Result<T, Error> + Send + 'static,
+    {
+        let (clock, memory, board) = (Arc::clone(&self.clock), Arc::clone(&self.memory), Arc::clone(&self.board));
+        self.driver
+            .write_raw(move |connection| {
+                let transaction =
+                    connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(StoreError::from)?;
+                let value = work(&Conn::of(&transaction))?;
+                let offer = read_offer(&Conn::of(&transaction), &product)?;
+                transaction.commit().map_err(StoreError::from)?;
+                memory.lock().unwrap_or_else(PoisonError::into_inner).offers.remove(&product);
+                board.publish(offer.iter(), clock.now());
+                Ok(value)
+            })
+            .await
+    }
+
+    /// Reads every offer anew and publishes it: after another process changed the database.
     ///
     /// # Errors
     /// When the database can't be read.
-    pub(crate) async fn reload(&self, product: Option<ProductId>) -> Result<(), Error> {
+    pub(crate) async fn reload(&self) -> Result<(), Error> {
         let (clock, memory, board) = (Arc::clone(&self.clock), Arc::clone(&self.memory), Arc::clone(&self.board));
         self.driver
             .write_raw(move |connection| {
                 let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
                 let snapshot = connection.transaction().map_err(StoreError::from)?;
-                let now = clock.now();
-                if let Some(product) = product {
-                    let offer = read_offer(&Conn::of(&snapshot), &product)?;
-                    board.publish(offer.iter(), now);
-                    memory.offers.remove(&product);
-                } else {
-                    let all = Conn::of(&snapshot).rows(select_offers!(""), &[], rows::offer)?;
-                    board.replace(all.iter(), now);
-                    *memory = Memory::default();
-                }
+                let all = Conn::of(&snapshot).rows(select_offers!(""), &[], rows::offer)?;
+                board.replace(all.iter(), clock.now());
+                *memory = Memory::default();
                 Ok(())
             })
             .await

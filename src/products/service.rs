@@ -135,10 +135,9 @@ impl Products {
     {
         let (this, id) = (Arc::clone(self), id.clone());
         let committed = tokio::spawn(async move {
-            let value = this.db.write(work).await?;
-            let reloaded = this.ledger.reload(Some(&id)).await;
+            let value = this.ledger.change(&id, work).await?;
             this.forget();
-            reloaded.map(|()| value)
+            Ok(value)
         });
         committed.await.map_err(|error| Error::internal(format!("changing a product: {error}")))?
     }

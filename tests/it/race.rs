@@ -6,8 +6,9 @@ use futures_util::future::join_all;
 use preorder::kernel::actor::Role;
 use preorder::ledger::Ledger;
 use preorder::users::SeedUser;
+use reqwest::Method;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{Answer, Asker, PASSWORD, TestApp, id, reservation};
 
@@ -215,7 +216,7 @@ async fn holds_that_run_out_during_the_rush_are_sold_to_others() {
     // Those who come late to their hold, and those who wait for its units, under keys so that nobody is turned away
     // at the door by counts from before the sweep.
     let confirm = async |n: usize| buyers[n].confirm(&sleepers[n]).await.refused(410, "hold_expired");
-    let body = serde_json::json!({"productId": "100"});
+    let body = json!({"productId": "100"});
     let buy = async |n: usize| buyers[n].post_under("k", "/payments/pre-order", &body).await;
     let (_, bought) =
         watched(&app, async { tokio::join!(join_all((0..100).map(confirm)), join_all((100..300).map(buy))) }).await;
@@ -264,4 +265,25 @@ async fn two_servers_on_one_database_never_oversell() {
     assert_eq!(sold, UNITS, "whoever was told that it was sold out was told the truth");
     let history = one.admin().await.pages("/stocks/100/movements", 100).await;
     assert_eq!(replay_history(&history), [0, 0, UNITS]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_limit_that_is_set_during_the_rush_is_kept() {
+    let app = TestApp::with(crate::support::all_pay).await;
+    let (admin, ann) = (app.admin().await, app.user("ann").await);
+    for round in 0..20 {
+        let product = format!("{round}");
+        app.sell(reservation(&product, UNITS)).await;
+        ann.buy(&product).await.ok(201);
+        let path = format!("/products/{product}");
+        let change = admin.request(Method::PATCH, &path).json(&json!({"perBuyerLimit": 1}));
+        let (limited, bought) = tokio::join!(admin.send(change), join_all((0..8).map(|_| ann.buy(&product))));
+        let more = bought.iter().filter(|answer| answer.status == 201).count();
+        if limited.status == 200 {
+            assert_eq!(more, 0, "bought beyond the limit that was set");
+        } else {
+            limited.refused(409, "limit_below_orders");
+        }
+    }
+    app.audit().await;
 }
