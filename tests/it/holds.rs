@@ -1,9 +1,11 @@
 //! Holds in time: expiry, settling after the window has closed, resolving once, and slow charges.
 
 use preorder::config::Config;
+use reqwest::Method;
 use serde_json::json;
+use tokio::task::JoinHandle;
 
-use crate::support::{TestApp, all_pay, eventually, id, in_time, reservation, utc};
+use crate::support::{Answer, Asker, TestApp, all_pay, eventually, id, in_time, reservation, utc};
 
 #[tokio::test]
 async fn a_hold_ends_on_time_swept_or_not() {
@@ -239,4 +241,59 @@ async fn leaving_during_the_charge_is_paid_back() {
     assert_eq!((&order["state"], &order["payment"]["status"]), (&json!("cancelled"), &json!("refunded")));
     assert_eq!(app.units("100").await, [5, 0, 0]);
     app.audit().await;
+}
+
+/// A slow sale with a clock, one unit, and an order whose charge is under way while its time runs out.
+async fn late_charge() -> (TestApp, Asker, String, JoinHandle<Answer>) {
+    let (app, clock) = TestApp::with_clock(slow).await;
+    let ann = app.user("ann").await;
+    app.sell(reservation("100", 1)).await;
+    let order = ann.hold("100").await;
+    let confirm = tokio::spawn({
+        let (ann, order) = (ann.clone(), order.clone());
+        async move { ann.confirm(&order).await }
+    });
+    let path = format!("/purchases/{order}");
+    eventually(&ann, &path, |answer| answer.body["payment"]["status"] == "pending").await;
+    clock.advance_seconds(60);
+    eventually(&ann, "/stocks/100", |answer| answer.body["available"] == 1).await;
+    (app, ann, order, confirm)
+}
+
+#[tokio::test]
+async fn money_that_comes_late_takes_the_units_again() {
+    let (app, ann, order, confirm) = late_charge().await;
+    let paid = confirm.await.unwrap().ok(200);
+    assert_eq!((&paid["state"], paid.get("reason"), paid.get("closedAt")), (&json!("completed"), None, None));
+    assert_eq!(ann.order(&order).await, paid);
+    assert_eq!(app.units("100").await, [0, 0, 1]);
+    app.audit().await;
+}
+
+#[tokio::test]
+async fn money_that_comes_when_the_units_are_gone_is_paid_back() {
+    let (app, ann, order, confirm) = late_charge().await;
+    app.user("bob").await.hold("100").await;
+    confirm.await.unwrap().refused(410, "hold_expired");
+    let order = ann.order(&order).await;
+    assert_eq!((&order["state"], &order["reason"]), (&json!("cancelled"), &json!("expired")));
+    assert_eq!(order["payment"]["status"], "refunded");
+    assert!(order["payment"]["reference"].is_string(), "the charge is on record");
+    assert_eq!(app.units("100").await, [0, 1, 0]);
+    app.audit().await;
+}
+
+#[tokio::test]
+async fn a_hold_keeps_the_terms_that_it_was_taken_on() {
+    let (app, clock) = TestApp::with_clock(all_pay).await;
+    let (admin, ann) = (app.admin().await, app.user("ann").await);
+    app.sell(reservation("100", 5)).await;
+    let before = ann.enter("100", 1).await.ok(201);
+    let change = json!({"holdSeconds": 10, "price": 1});
+    admin.send(admin.request(Method::PATCH, "/products/100").json(&change)).await.ok(200);
+    let after = id(&ann.enter("100", 1).await.ok(201));
+    clock.advance_seconds(10);
+    ann.confirm(&after).await.refused(410, "hold_expired");
+    assert_eq!(ann.order(&id(&before)).await, before);
+    assert_eq!(ann.confirm(&id(&before)).await.ok(200)["amount"], before["amount"]);
 }

@@ -305,8 +305,34 @@ async fn a_client_that_hung_up_learns_the_end_with_its_key() {
 async fn a_key_is_known_to_every_server_of_the_database() {
     let (app, ann) = sale(all_pay).await;
     let first = ann.post_under("k", ONE_CALL, &one()).await;
-    let token = app.app.users.token(app.app.users.find("ann@example.com").await.unwrap().id, None).await.unwrap();
     let other = app.beside().await;
-    assert_replays(&first, &other.bearer(token).post_under("k", ONE_CALL, &one()).await);
+    assert_replays(&first, &ann.at(&other).post_under("k", ONE_CALL, &one()).await);
     assert_eq!(other.units("100").await, [9, 0, 1]);
+}
+
+#[tokio::test]
+async fn a_key_is_not_locked_for_ever_by_a_charge_that_nobody_answers() {
+    let (app, ann) = sale(|config| {
+        all_pay(config);
+        config.payment.simulated.latency_ms = 3_600_000;
+    })
+    .await;
+    let mut draft = reservation("200", 1);
+    draft.hold_seconds = Some(1);
+    app.sell(draft).await;
+    let body = json!({"productId": "200"});
+    let call = tokio::spawn({
+        let (ann, body) = (ann.clone(), body.clone());
+        async move { ann.post_under("k", ONE_CALL, &body).await }
+    });
+    eventually(&ann, "/purchases", |answer| answer.body["items"][0]["state"] == "held").await;
+    call.abort();
+    // What a server finds that was started after a crash.
+    let other = app.beside().await;
+    let ann = ann.at(&other);
+    eventually(&ann, "/purchases", |answer| answer.body["items"][0]["state"] == "cancelled").await;
+    let told = ann.post_under("k", ONE_CALL, &body).await.refused(410, "hold_expired");
+    assert_eq!(told.header("idempotent-replayed"), "true");
+    eventually(&ann, "/stocks/200", |answer| answer.body["available"] == 1).await;
+    app.audit().await;
 }

@@ -10,7 +10,7 @@ use reqwest::Method;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Asker, PASSWORD, TestApp, id, reservation};
+use crate::support::{Answer, Asker, PASSWORD, TestApp, all_pay, eventually, id, reservation};
 
 const UNITS: i64 = 100;
 const BUYERS: usize = 1_000;
@@ -205,7 +205,7 @@ async fn a_thousand_buyers_at_once_buy_a_hundred_units_and_every_unit_can_be_sol
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn holds_that_run_out_during_the_rush_are_sold_to_others() {
-    let (app, clock) = TestApp::with_clock(crate::support::all_pay).await;
+    let (app, clock) = TestApp::with_clock(all_pay).await;
     let buyers = crowd(&app, 300).await;
     let mut draft = reservation("100", UNITS);
     draft.per_buyer_limit = Some(1);
@@ -263,13 +263,17 @@ async fn two_servers_on_one_database_never_oversell() {
     let counts = &audit.products[0];
     assert_eq!((counts.total, counts.available, counts.sold), (UNITS, UNITS - sold, sold));
     assert_eq!(sold, UNITS, "whoever was told that it was sold out was told the truth");
+    for (server, buyer) in [(&one, &buyers[0]), (&two, &buyers[0].at(&two))] {
+        eventually(buyer, "/stocks/100", |answer| answer.body["sold"] == UNITS).await;
+        assert_eq!(server.units("100").await, [0, 0, UNITS]);
+    }
     let history = one.admin().await.pages("/stocks/100/movements", 100).await;
     assert_eq!(replay_history(&history), [0, 0, UNITS]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_limit_that_is_set_during_the_rush_is_kept() {
-    let app = TestApp::with(crate::support::all_pay).await;
+    let app = TestApp::with(all_pay).await;
     let (admin, ann) = (app.admin().await, app.user("ann").await);
     for round in 0..20 {
         let product = format!("{round}");
