@@ -1,11 +1,15 @@
 //! Holds in time: expiry, settling after the window has closed, resolving once, and slow charges.
 
-use preorder::config::Config;
+use std::pin::pin;
+use std::sync::Arc;
+
+use futures_util::FutureExt as _;
+use preorder::kernel::clock::ManualClock;
 use reqwest::Method;
 use serde_json::json;
 use tokio::task::JoinHandle;
 
-use crate::support::{Answer, Asker, TestApp, all_pay, eventually, id, in_time, reservation, utc};
+use crate::support::{Answer, Asker, SlowProvider, TestApp, all_pay, eventually, id, in_time, reservation, utc};
 
 #[tokio::test]
 async fn a_hold_ends_on_time_swept_or_not() {
@@ -138,132 +142,128 @@ async fn confirm_and_leave_at_once_end_an_order_once() {
     app.audit().await;
 }
 
-/// A provider that takes its time, but less than anybody's patience.
-fn slow(config: &mut Config) {
-    all_pay(config);
-    config.payment.simulated.latency_ms = 300;
+#[tokio::test]
+async fn a_simulated_charge_may_take_time() {
+    for (decline_rate, units) in [(0.0, [3, 0, 2]), (1.0, [5, 0, 0])] {
+        let app = TestApp::with(|config| {
+            all_pay(config);
+            config.payment.simulated.decline_rate = decline_rate;
+            config.payment.simulated.latency_ms = 1;
+        })
+        .await;
+        let ann = app.user("ann").await;
+        app.sell(reservation("100", 5)).await;
+        let order = ann.hold("100").await;
+        for (answer, status) in [(ann.buy("100").await, 201), (ann.confirm(&order).await, 200)] {
+            if decline_rate > 0.0 {
+                answer.refused(402, "payment_declined");
+            } else {
+                let order = answer.ok(status);
+                assert_eq!((&order["state"], &order["payment"]["status"]), (&json!("completed"), &json!("paid")));
+            }
+        }
+        assert_eq!(app.units("100").await, units);
+        app.audit().await;
+    }
+}
+
+/// A shop whose provider waits, and a buyer.
+async fn slow_sale(stock: i64) -> (TestApp, Arc<ManualClock>, Arc<SlowProvider>, Asker) {
+    let (app, clock, provider) = TestApp::with_provider().await;
+    let ann = app.user("ann").await;
+    app.sell(reservation("100", stock)).await;
+    (app, clock, provider, ann)
 }
 
 #[tokio::test]
-async fn a_slow_charge_settles_its_hold() {
-    let app = TestApp::with(slow).await;
-    let ann = app.user("ann").await;
-    app.sell(reservation("100", 5)).await;
-    let order = ann.hold("100").await;
-    let (bought, confirmed) = tokio::join!(ann.buy("100"), ann.confirm(&order));
-    for order in [bought.ok(201), confirmed.ok(200)] {
-        assert_eq!((&order["state"], &order["payment"]["status"]), (&json!("completed"), &json!("paid")));
-    }
-    assert_eq!(app.units("100").await, [3, 0, 2]);
+async fn an_order_is_held_while_it_is_charged() {
+    let (app, _, provider, ann) = slow_sale(5).await;
+    let call = ann.begin_to_buy("100", "k");
+    provider.asked().await;
+    let page = ann.get("/purchases").await.ok(200);
+    let order = &page["items"][0];
+    assert_eq!((&order["state"], &order["payment"]["status"]), (&json!("held"), &json!("pending")));
+    assert_eq!(app.units("100").await, [4, 1, 0]);
+    app.audit().await;
+    provider.answer();
+    let bought = call.await.unwrap().ok(201);
+    assert_eq!((&bought["id"], &bought["state"]), (&order["id"], &json!("completed")));
+    assert_eq!(bought["payment"]["reference"], format!("slow-{}", id(order)));
+    assert_eq!(app.units("100").await, [4, 0, 1]);
     app.audit().await;
 }
 
 #[tokio::test]
 async fn two_confirmations_at_once_charge_once() {
-    let app = TestApp::with(slow).await;
-    let ann = app.user("ann").await;
-    app.sell(reservation("100", 5)).await;
+    let (app, _, provider, ann) = slow_sale(5).await;
     let order = ann.hold("100").await;
-    let (one, two) = tokio::join!(ann.confirm(&order), ann.confirm(&order));
-    let (paid, refused) = if one.status == 200 { (one, two) } else { (two, one) };
-    let paid = paid.ok(200);
-    let refused = refused.refused(409, "in_progress");
+    let call = ann.begin_to_confirm(&order, "k");
+    provider.asked().await;
+    let refused = ann.confirm(&order).await.refused(409, "in_progress");
     assert_eq!((refused.header("retry-after"), &refused.body["orderId"]), ("1", &json!(order)));
+    provider.answer();
+    let paid = call.await.unwrap().ok(200);
     assert_eq!(ann.confirm(&order).await.ok(200), paid);
     assert_eq!(app.units("100").await, [4, 0, 1]);
 }
 
 #[tokio::test]
-async fn a_slow_charge_that_fails_gives_the_units_back() {
-    let app = TestApp::with(|config| {
-        slow(config);
-        config.payment.simulated.decline_rate = 1.0;
-    })
-    .await;
-    let ann = app.user("ann").await;
-    app.sell(reservation("100", 5)).await;
-    let order = ann.hold("100").await;
-    let (bought, confirmed) = tokio::join!(ann.buy("100"), ann.confirm(&order));
-    bought.refused(402, "payment_declined");
-    confirmed.refused(402, "payment_declined");
-    assert_eq!(app.units("100").await, [5, 0, 0]);
-    app.audit().await;
-}
-
-#[tokio::test]
 async fn a_buyer_who_hangs_up_during_the_charge_has_bought() {
-    let app = TestApp::with(slow).await;
-    let ann = app.user("ann").await;
-    app.sell(reservation("100", 5)).await;
-    let call = tokio::spawn({
-        let ann = ann.clone();
-        async move { ann.buy("100").await }
-    });
-    let held = eventually(&ann, "/purchases", |answer| answer.body["items"][0]["state"] == "held").await;
-    assert_eq!(held.body["items"][0]["payment"]["status"], "pending");
+    let (app, _, provider, ann) = slow_sale(5).await;
+    let call = ann.begin_to_buy("100", "k");
+    provider.asked().await;
     call.abort();
     assert!(call.await.unwrap_err().is_cancelled());
+    provider.answer();
     eventually(&ann, "/purchases", |answer| answer.body["items"][0]["state"] == "completed").await;
     assert_eq!(app.units("100").await, [4, 0, 1]);
     app.audit().await;
 }
 
 #[tokio::test]
-async fn a_stopping_server_settles_the_charges_under_way() {
-    let app = TestApp::with(slow).await;
-    let ann = app.user("ann").await;
-    app.sell(reservation("100", 5)).await;
-    let call = tokio::spawn({
-        let ann = ann.clone();
-        async move { ann.buy("100").await }
-    });
-    eventually(&ann, "/stocks/100", |answer| answer.body["held"] == 1).await;
-    in_time(app.app.payments.settled()).await;
+async fn a_stopping_shop_waits_for_the_charges_under_way() {
+    let (app, _, provider, ann) = slow_sale(5).await;
+    let call = ann.begin_to_buy("100", "k");
+    provider.asked().await;
+    let mut settled = pin!(app.app.payments.settled());
+    assert!(settled.as_mut().now_or_never().is_none(), "a charge is under way");
+    provider.answer();
+    in_time(settled).await;
     assert_eq!(app.units("100").await, [4, 0, 1]);
     call.await.unwrap().ok(201);
 }
 
 #[tokio::test]
 async fn leaving_during_the_charge_is_paid_back() {
-    let app = TestApp::with(slow).await;
-    let ann = app.user("ann").await;
-    app.sell(reservation("100", 5)).await;
+    let (app, _, provider, ann) = slow_sale(5).await;
     let order = ann.hold("100").await;
-    let path = format!("/purchases/{order}");
-    let leave = async {
-        eventually(&ann, &path, |answer| answer.body["payment"]["status"] == "pending").await;
-        ann.leave(&order).await
-    };
-    let (confirmed, left) = tokio::join!(ann.confirm(&order), leave);
-    assert_eq!(left.ok(200)["reason"], "by_buyer");
-    confirmed.refused(409, "order_cancelled");
+    let call = ann.begin_to_confirm(&order, "k");
+    provider.asked().await;
+    assert_eq!(ann.leave(&order).await.ok(200)["reason"], "by_buyer");
+    provider.answer();
+    call.await.unwrap().refused(409, "order_cancelled");
     let order = ann.order(&order).await;
     assert_eq!((&order["state"], &order["payment"]["status"]), (&json!("cancelled"), &json!("refunded")));
     assert_eq!(app.units("100").await, [5, 0, 0]);
     app.audit().await;
 }
 
-/// A slow sale with a clock, one unit, and an order whose charge is under way while its time runs out.
-async fn late_charge() -> (TestApp, Asker, String, JoinHandle<Answer>) {
-    let (app, clock) = TestApp::with_clock(slow).await;
-    let ann = app.user("ann").await;
-    app.sell(reservation("100", 1)).await;
+/// The last unit's order, whose time runs out while it is charged.
+async fn late_charge() -> (TestApp, Arc<SlowProvider>, Asker, String, JoinHandle<Answer>) {
+    let (app, clock, provider, ann) = slow_sale(1).await;
     let order = ann.hold("100").await;
-    let confirm = tokio::spawn({
-        let (ann, order) = (ann.clone(), order.clone());
-        async move { ann.confirm(&order).await }
-    });
-    let path = format!("/purchases/{order}");
-    eventually(&ann, &path, |answer| answer.body["payment"]["status"] == "pending").await;
+    let call = ann.begin_to_confirm(&order, "k");
+    provider.asked().await;
     clock.advance_seconds(60);
     eventually(&ann, "/stocks/100", |answer| answer.body["available"] == 1).await;
-    (app, ann, order, confirm)
+    (app, provider, ann, order, call)
 }
 
 #[tokio::test]
 async fn money_that_comes_late_takes_the_units_again() {
-    let (app, ann, order, confirm) = late_charge().await;
-    let paid = confirm.await.unwrap().ok(200);
+    let (app, provider, ann, order, call) = late_charge().await;
+    provider.answer();
+    let paid = call.await.unwrap().ok(200);
     assert_eq!((&paid["state"], paid.get("reason"), paid.get("closedAt")), (&json!("completed"), None, None));
     assert_eq!(ann.order(&order).await, paid);
     assert_eq!(app.units("100").await, [0, 0, 1]);
@@ -272,9 +272,10 @@ async fn money_that_comes_late_takes_the_units_again() {
 
 #[tokio::test]
 async fn money_that_comes_when_the_units_are_gone_is_paid_back() {
-    let (app, ann, order, confirm) = late_charge().await;
+    let (app, provider, ann, order, call) = late_charge().await;
     app.user("bob").await.hold("100").await;
-    confirm.await.unwrap().refused(410, "hold_expired");
+    provider.answer();
+    call.await.unwrap().refused(410, "hold_expired");
     let order = ann.order(&order).await;
     assert_eq!((&order["state"], &order["reason"]), (&json!("cancelled"), &json!("expired")));
     assert_eq!(order["payment"]["status"], "refunded");

@@ -248,21 +248,16 @@ async fn a_busy_answer_leaves_the_key_free() {
     assert_eq!(app.units("100").await, [2, 0, 8]);
 }
 
-fn slow(config: &mut Config) {
-    all_pay(config);
-    config.payment.simulated.latency_ms = 300;
-}
-
 #[tokio::test]
 async fn a_duplicate_in_flight_is_told_so() {
-    let (app, ann) = sale(slow).await;
-    let call = tokio::spawn({
-        let ann = ann.clone();
-        async move { ann.post_under("k", ONE_CALL, &one()).await }
-    });
-    eventually(&ann, "/stocks/100", |answer| answer.body["held"] == 1).await;
+    let (app, _, provider) = TestApp::with_provider().await;
+    let ann = app.user("ann").await;
+    app.sell(reservation("100", 10)).await;
+    let call = ann.begin_to_buy("100", "k");
+    provider.asked().await;
     let told = ann.post_under("k", ONE_CALL, &one()).await.refused(409, "in_progress");
     assert_eq!((told.header("retry-after"), told.header("idempotent-replayed")), ("1", ""));
+    provider.answer();
     let first = call.await.unwrap();
     assert_eq!(told.body["orderId"], first.body["id"]);
     assert_eq!(first.status, 201);
@@ -270,12 +265,10 @@ async fn a_duplicate_in_flight_is_told_so() {
 
     let order = ann.hold("100").await;
     let confirm = format!("/payments/{order}/confirm");
-    let call = tokio::spawn({
-        let (ann, confirm) = (ann.clone(), confirm.clone());
-        async move { ann.post_under("k", &confirm, &json!({})).await }
-    });
-    eventually(&ann, &format!("/purchases/{order}"), |answer| answer.body["payment"]["status"] == "pending").await;
+    let call = ann.begin_to_confirm(&order, "k");
+    provider.asked().await;
     ann.post_under("k", &confirm, &json!({})).await.refused(409, "in_progress");
+    provider.answer();
     let first = call.await.unwrap();
     assert_eq!(first.status, 200);
     assert_replays(&first, &ann.post_under("k", &confirm, &json!({})).await);
@@ -285,14 +278,14 @@ async fn a_duplicate_in_flight_is_told_so() {
 
 #[tokio::test]
 async fn a_client_that_hung_up_learns_the_end_with_its_key() {
-    let (app, ann) = sale(slow).await;
-    let call = tokio::spawn({
-        let ann = ann.clone();
-        async move { ann.post_under("k", ONE_CALL, &one()).await }
-    });
-    eventually(&ann, "/stocks/100", |answer| answer.body["held"] == 1).await;
+    let (app, _, provider) = TestApp::with_provider().await;
+    let ann = app.user("ann").await;
+    app.sell(reservation("100", 10)).await;
+    let call = ann.begin_to_buy("100", "k");
+    provider.asked().await;
     call.abort();
     assert!(call.await.unwrap_err().is_cancelled());
+    provider.answer();
     eventually(&ann, "/stocks/100", |answer| answer.body["sold"] == 1).await;
     let told = ann.post_under("k", ONE_CALL, &one()).await;
     assert_eq!((told.status.as_u16(), told.header("idempotent-replayed")), (201, "true"));
@@ -312,27 +305,20 @@ async fn a_key_is_known_to_every_server_of_the_database() {
 
 #[tokio::test]
 async fn a_key_is_not_locked_for_ever_by_a_charge_that_nobody_answers() {
-    let (app, ann) = sale(|config| {
-        all_pay(config);
-        config.payment.simulated.latency_ms = 3_600_000;
-    })
-    .await;
-    let mut draft = reservation("200", 1);
-    draft.hold_seconds = Some(1);
-    app.sell(draft).await;
-    let body = json!({"productId": "200"});
-    let call = tokio::spawn({
-        let (ann, body) = (ann.clone(), body.clone());
-        async move { ann.post_under("k", ONE_CALL, &body).await }
-    });
-    eventually(&ann, "/purchases", |answer| answer.body["items"][0]["state"] == "held").await;
+    let (app, clock, provider) = TestApp::with_provider().await;
+    let ann = app.user("ann").await;
+    app.sell(reservation("100", 1)).await;
+    let call = ann.begin_to_buy("100", "k");
+    provider.asked().await;
     call.abort();
-    // What a server finds that was started after a crash.
-    let other = app.beside().await;
-    let ann = ann.at(&other);
-    eventually(&ann, "/purchases", |answer| answer.body["items"][0]["state"] == "cancelled").await;
-    let told = ann.post_under("k", ONE_CALL, &body).await.refused(410, "hold_expired");
-    assert_eq!(told.header("idempotent-replayed"), "true");
-    eventually(&ann, "/stocks/200", |answer| answer.body["available"] == 1).await;
+    ann.post_under("k", ONE_CALL, &one()).await.refused(409, "in_progress");
+    clock.advance_seconds(60);
+    for _ in 0..2 {
+        let told = ann.post_under("k", ONE_CALL, &one()).await.refused(410, "hold_expired");
+        assert_eq!(told.header("idempotent-replayed"), "true");
+    }
+    assert_eq!(app.units("100").await, [1, 0, 0]);
+    ann.begin_to_buy("100", "another");
+    provider.asked().await;
     app.audit().await;
 }

@@ -11,6 +11,7 @@ use preorder::config::{Config, PasswordConfig};
 use preorder::kernel::actor::Role;
 use preorder::kernel::clock::{Clock, ManualClock, SystemClock, Timestamp};
 use preorder::kernel::error::Error;
+use preorder::payments::{Payments, Provider};
 use preorder::server;
 use preorder::store::Location;
 use preorder::target::Targets;
@@ -57,45 +58,55 @@ impl TestApp {
 
     /// A server with rooms that only a test has.
     pub(crate) async fn serving(change: impl FnOnce(&mut Config), extra: Router) -> Self {
-        Self::open(folder(), change, Arc::new(SystemClock), extra, true).await
+        Self::open(change, Setup { extra, ..Setup::default() }).await
     }
 
     /// A server whose time stands still until the clock is moved; tokens live for a week of it.
     pub(crate) async fn with_clock(change: impl FnOnce(&mut Config)) -> (Self, Arc<ManualClock>) {
         let clock = Arc::new(ManualClock::new(VIRTUAL_START));
-        let week = |config: &mut Config| {
-            config.jwt.access_minutes = 7 * 24 * 60;
+        let setup = Setup { clock: Arc::<ManualClock>::clone(&clock), ..Setup::default() };
+        let settings = |config: &mut Config| {
+            tokens_for_a_week(config);
             change(config);
         };
-        let app = Self::open(folder(), week, Arc::<ManualClock>::clone(&clock), Router::new(), true).await;
-        (app, clock)
+        (Self::open(settings, setup).await, clock)
+    }
+
+    /// The same with a provider that answers when a test lets it.
+    pub(crate) async fn with_provider() -> (Self, Arc<ManualClock>, Arc<SlowProvider>) {
+        let clock = Arc::new(ManualClock::new(VIRTUAL_START));
+        let provider = Arc::new(SlowProvider::default());
+        let setup = Setup {
+            clock: Arc::<ManualClock>::clone(&clock),
+            provider: Some(Arc::<SlowProvider>::clone(&provider)),
+            ..Setup::default()
+        };
+        (Self::open(tokens_for_a_week, setup).await, clock, provider)
     }
 
     /// A server that does nothing unless it is asked: no sweeper, nothing that follows other processes.
     pub(crate) async fn still(change: impl FnOnce(&mut Config)) -> Self {
-        Self::open(folder(), change, Arc::new(SystemClock), Router::new(), false).await
+        Self::open(change, Setup { tasks: false, ..Setup::default() }).await
     }
 
-    /// Another server on the same database.
+    /// Another server on the same database; it must be kept, or it stops.
     pub(crate) async fn beside(&self) -> Self {
         let config = self.app.config.clone();
-        let same = |other: &mut Config| *other = config;
-        Self::open(Arc::clone(&self.folder), same, Arc::new(SystemClock), Router::new(), true).await
+        Self::open(|other| *other = config, Setup { folder: Arc::clone(&self.folder), ..Setup::default() }).await
     }
 
-    async fn open(
-        folder: Arc<TempDir>,
-        change: impl FnOnce(&mut Config),
-        clock: Arc<dyn Clock>,
-        extra: Router,
-        tasks: bool,
-    ) -> Self {
+    async fn open(change: impl FnOnce(&mut Config), setup: Setup) -> Self {
+        let Setup { folder, clock, provider, extra, tasks } = setup;
         let mut config = Config { db: Location::Sqlite(folder.path().join("shop.db")), ..Config::default() };
         config.password = PasswordConfig { memory_kib: 8, iterations: 1, threads: 2, queue_length: 1000 };
         config.limits.address_per_second = 0;
         config.limits.account_per_second = 0;
         change(&mut config);
-        let app = Arc::new(App::open(&config, clock).await.unwrap());
+        let mut app = App::open(&config, clock).await.unwrap();
+        if let Some(provider) = provider {
+            app.payments = Payments::new(Arc::clone(&app.ledger), provider);
+        }
+        let app = Arc::new(app);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
@@ -158,8 +169,25 @@ impl TestApp {
     }
 }
 
-fn folder() -> Arc<TempDir> {
-    Arc::new(tempfile::tempdir().unwrap())
+/// What a server is put together from, besides its settings.
+struct Setup {
+    folder: Arc<TempDir>,
+    clock: Arc<dyn Clock>,
+    provider: Option<Arc<dyn Provider>>,
+    extra: Router,
+    /// Whether holds are swept and other processes are followed.
+    tasks: bool,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        Self { folder, clock: Arc::new(SystemClock), provider: None, extra: Router::new(), tasks: true }
+    }
+}
+
+fn tokens_for_a_week(config: &mut Config) {
+    config.jwt.access_minutes = 7 * 24 * 60;
 }
 
 /// Somebody who sends requests.

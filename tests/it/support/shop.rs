@@ -1,14 +1,18 @@
 //! What the tests of a sale share: products, and buyers who buy them.
 
+use std::pin::Pin;
 use std::sync::mpsc;
 
 use preorder::config::Config;
 use preorder::kernel::clock::Timestamp;
-use preorder::ledger::{Ledger, Mover};
+use preorder::kernel::ids::OrderId;
+use preorder::ledger::{Charge, Ledger, Mover};
+use preorder::payments::{ChargeRequest, Provider};
 use preorder::products::ProductDraft;
 use reqwest::Method;
 use serde_json::{Value, json};
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
+use tokio::task::JoinHandle;
 
 use super::{Answer, Asker, TestApp, in_time};
 
@@ -34,6 +38,48 @@ pub(crate) fn reservation(id: &str, stock: i64) -> ProductDraft {
 /// The same as a general product.
 pub(crate) fn general(id: &str, stock: i64) -> ProductDraft {
     ProductDraft { kind: Some("general".to_owned()), ..reservation(id, stock) }
+}
+
+/// A provider that takes its time: each charge waits until a test lets it through. Everybody pays.
+pub(crate) struct SlowProvider {
+    asked: Semaphore,
+    may_answer: Semaphore,
+}
+
+impl Default for SlowProvider {
+    fn default() -> Self {
+        Self { asked: Semaphore::new(0), may_answer: Semaphore::new(0) }
+    }
+}
+
+impl SlowProvider {
+    /// Waits until one more charge is under way.
+    pub(crate) async fn asked(&self) {
+        in_time(self.asked.acquire()).await.unwrap().forget();
+    }
+
+    /// Lets one charge through.
+    pub(crate) fn answer(&self) {
+        self.may_answer.add_permits(1);
+    }
+}
+
+impl Provider for SlowProvider {
+    fn name(&self) -> &'static str {
+        "slow"
+    }
+
+    fn at_once(&self, _: OrderId, _: bool) -> Option<Charge> {
+        None
+    }
+
+    fn charge(&self, request: ChargeRequest) -> Pin<Box<dyn Future<Output = Charge> + Send + '_>> {
+        Box::pin(async move {
+            self.asked.add_permits(1);
+            self.may_answer.acquire().await.unwrap().forget();
+            Charge::Paid(format!("slow-{}", request.order))
+        })
+    }
 }
 
 impl TestApp {
@@ -86,6 +132,18 @@ impl Asker {
     /// Holds one unit; gives the order's id.
     pub(crate) async fn hold(&self, product: &str) -> String {
         id(&self.enter(product, 1).await.ok(201))
+    }
+
+    /// Begins a one-call purchase and goes on; the answer comes from the handle.
+    pub(crate) fn begin_to_buy(&self, product: &str, key: &str) -> JoinHandle<Answer> {
+        let (asker, key, body) = (self.clone(), key.to_owned(), json!({"productId": product}));
+        tokio::spawn(async move { asker.post_under(&key, "/payments/pre-order", &body).await })
+    }
+
+    /// Begins to confirm an order and goes on; the answer comes from the handle.
+    pub(crate) fn begin_to_confirm(&self, order: &str, key: &str) -> JoinHandle<Answer> {
+        let (asker, key, path) = (self.clone(), key.to_owned(), format!("/payments/{order}/confirm"));
+        tokio::spawn(async move { asker.post_under(&key, &path, &json!({})).await })
     }
 
     pub(crate) async fn confirm(&self, order: &str) -> Answer {
