@@ -55,7 +55,7 @@ pub(crate) fn insert(
         reason: Some("first stock".to_owned()),
         at: now,
     };
-    rows::insert_movement(conn, &movement)?;
+    conn.execute(rows::INSERT_MOVEMENT, &rows::movement_values(&movement))?;
     Ok(offer)
 }
 
@@ -73,7 +73,7 @@ pub(crate) fn find(conn: &Conn<'_>, product: &ProductId) -> Result<Option<Offer>
 /// `409 limit_below_orders` when a buyer has more live units than the new limit; a fault of the database.
 pub(crate) fn amend(conn: &Conn<'_>, product: &ProductId, terms: &Terms) -> Result<(), Error> {
     const MOST: &str = "SELECT COALESCE(MAX(live), 0) FROM (SELECT SUM(quantity) AS live FROM orders \
-         WHERE product_id = $1 AND state IN ('held', 'completed') GROUP BY buyer_id) AS buyers";
+         WHERE product_id = $1 AND closed_at IS NULL GROUP BY buyer_id) AS buyers";
     if let Some(limit) = terms.per_buyer_limit {
         let most = conn.row(MOST, bind![product.as_str()], |row| row.int(0))?.unwrap_or(0);
         if most > limit {

@@ -10,7 +10,7 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use super::board::Board;
 use super::decide::{Book, decide, keyed_request};
-use super::model::{Answered, Command, KeyRecord, KeyedRequest, Offer, Order, Outcome, Reason};
+use super::model::{Answered, Command, KeyRecord, KeyedRequest, Offer, Outcome};
 use super::rows::{self, select_offers, select_orders};
 use crate::kernel::clock::{Clock, Timestamp};
 use crate::kernel::error::Error;
@@ -182,7 +182,7 @@ fn load_order(conn: &Conn<'_>, book: &mut Book, id: OrderId) -> Result<(), Store
 /// Reads how many units a buyer has, where that matters: each counts once, in the index of live orders.
 fn load_live(conn: &Conn<'_>, book: &mut Book, buyer: UserId, product: &ProductId) -> Result<(), StoreError> {
     const SQL: &str = "SELECT COALESCE(SUM(quantity), 0) FROM orders \
-         WHERE product_id = $1 AND buyer_id = $2 AND state IN ('held', 'completed')";
+         WHERE product_id = $1 AND buyer_id = $2 AND closed_at IS NULL";
     let limited = book.offers.get(product).is_some_and(|offer| offer.terms.per_buyer_limit.is_some());
     let key = (buyer, product.clone());
     if limited && !book.live.contains_key(&key) {
@@ -218,76 +218,44 @@ fn load_key(conn: &Conn<'_>, book: &mut Book, request: &KeyedRequest) -> Result<
 
 /// Writes what the batch changed; each product's counts once.
 fn save(connection: &Connection, book: &Book, now: Timestamp) -> Result<(), StoreError> {
+    const UPDATE_OFFER: &str =
+        "UPDATE offers SET total = $1, available = $2, held = $3, sold = $4, movement_count = $5 WHERE product_id = $6";
     let conn = Conn::of(connection);
+    let mut insert_order = conn.repeated(rows::INSERT_ORDER)?;
+    let mut update_order = conn.repeated(rows::UPDATE_ORDER)?;
     for (id, is_new) in &book.changes.orders {
         let order = &book.orders[id];
-        if *is_new { insert_order(&conn, order)? } else { update_order(&conn, order)? }
+        if *is_new {
+            insert_order.execute(&rows::order_values(order))?;
+        } else {
+            update_order.execute(&rows::order_changes(order))?;
+        }
     }
+    let mut insert_movement = conn.repeated(rows::INSERT_MOVEMENT)?;
     for movement in &book.changes.movements {
-        rows::insert_movement(&conn, movement)?;
+        insert_movement.execute(&rows::movement_values(movement))?;
     }
+    let mut update_offer = conn.repeated(UPDATE_OFFER)?;
     for product in &book.changes.offers {
         let Offer { stock, movement_count, .. } = &book.offers[product];
-        conn.execute(
-            "UPDATE offers SET total = $1, available = $2, held = $3, sold = $4, movement_count = $5 \
-             WHERE product_id = $6",
-            bind![stock.total(), stock.available, stock.held, stock.sold, *movement_count, product.as_str()],
-        )?;
+        let (total, product) = (stock.total(), product.as_str());
+        update_offer.execute(bind![total, stock.available, stock.held, stock.sold, *movement_count, product])?;
     }
+    save_keys(&conn, book, now)
+}
+
+fn save_keys(conn: &Conn<'_>, book: &Book, now: Timestamp) -> Result<(), StoreError> {
+    const INSERT_KEY: &str = "INSERT INTO idempotency_keys (buyer_id, path, key, body_hash, order_id, refusal, created_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    let mut insert_key = conn.repeated(INSERT_KEY)?;
     for key in &book.changes.keys {
         let record = &book.keys[key];
         let (order, refusal) = match &record.answer {
             Answered::Order(order) => (Some(order.as_bytes()), None),
             Answered::Refused(refusal) => (None, Some(refusal.as_str())),
         };
-        conn.execute(
-            "INSERT INTO idempotency_keys (buyer_id, path, key, body_hash, order_id, refusal, created_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
-            bind![key.buyer.0, &key.path, &key.key, record.body_hash.as_slice(), order, refusal, now.0],
-        )?;
+        let hash = record.body_hash.as_slice();
+        insert_key.execute(bind![key.buyer.0, &key.path, &key.key, hash, order, refusal, now.0])?;
     }
-    Ok(())
-}
-
-fn insert_order(conn: &Conn<'_>, order: &Order) -> Result<(), StoreError> {
-    conn.execute(
-        "INSERT INTO orders (id, buyer_id, product_id, quantity, amount, currency, state, reason, created_at, \
-         expires_at, settled_at, closed_at, payment_provider, payment_reference, payment_status) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
-        bind![
-            order.id.as_bytes(),
-            order.buyer.0,
-            order.product.as_str(),
-            order.quantity,
-            order.amount,
-            order.currency.as_str(),
-            order.state.as_str(),
-            order.reason.map(Reason::as_str),
-            order.created_at.0,
-            order.expires_at.0,
-            order.settled_at.map(|at| at.0),
-            order.closed_at.map(|at| at.0),
-            order.payment.provider.as_ref(),
-            order.payment.reference.as_deref(),
-            order.payment.status.as_str(),
-        ],
-    )?;
-    Ok(())
-}
-
-fn update_order(conn: &Conn<'_>, order: &Order) -> Result<(), StoreError> {
-    conn.execute(
-        "UPDATE orders SET state = $1, reason = $2, settled_at = $3, closed_at = $4, payment_reference = $5, \
-         payment_status = $6 WHERE id = $7",
-        bind![
-            order.state.as_str(),
-            order.reason.map(Reason::as_str),
-            order.settled_at.map(|at| at.0),
-            order.closed_at.map(|at| at.0),
-            order.payment.reference.as_deref(),
-            order.payment.status.as_str(),
-            order.id.as_bytes(),
-        ],
-    )?;
     Ok(())
 }

@@ -186,9 +186,30 @@ impl Conn<'_> {
         rows.next()?.map(|row| read(Row(row))).transpose()
     }
 
+    /// A statement that will be run many times in a row.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(crate) fn repeated(&self, sql: &str) -> Result<Repeated<'_>, StoreError> {
+        Ok(Repeated(self.0.prepare_cached(sql)?))
+    }
+
     /// Wraps a connection that the ledger's adapter has put into a transaction.
     pub(crate) fn of(connection: &Connection) -> Conn<'_> {
         Conn(connection)
+    }
+}
+
+/// A prepared statement: a batch looks it up once, not once for each of its rows.
+pub(crate) struct Repeated<'a>(rusqlite::CachedStatement<'a>);
+
+impl Repeated<'_> {
+    /// Runs it; gives the number of rows that it changed.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(crate) fn execute(&mut self, parameters: &[Value<'_>]) -> Result<usize, StoreError> {
+        Ok(self.0.execute(params_from_iter(parameters))?)
     }
 }
 
