@@ -74,7 +74,9 @@ pub(crate) fn find(conn: &Conn<'_>, product: &ProductId) -> Result<Option<Offer>
 pub(crate) fn amend(conn: &Conn<'_>, product: &ProductId, terms: &Terms) -> Result<(), Error> {
     const MOST: &str = "SELECT COALESCE(MAX(live), 0) FROM (SELECT SUM(quantity) AS live FROM orders \
          WHERE product_id = $1 AND closed_at IS NULL GROUP BY buyer_id) AS buyers";
-    if let Some(limit) = terms.per_buyer_limit {
+    let before = find(conn, product)?.and_then(|offer| offer.terms.per_buyer_limit).unwrap_or(Units::MAX);
+    // Only a tighter limit can be exceeded already. Counting reads every order: a rare step, and never a buyer's.
+    if let Some(limit) = terms.per_buyer_limit.filter(|limit| *limit < before) {
         let most = conn.row(MOST, bind![product.as_str()], |row| row.int(0))?.unwrap_or(0);
         if most > limit {
             let detail = Text::made(

@@ -179,14 +179,14 @@ fn load_order(conn: &Conn<'_>, book: &mut Book, id: OrderId) -> Result<(), Store
     Ok(())
 }
 
-/// Reads how many units a buyer has, where that matters: each counts once, in the index of live orders.
+/// Reads how many units a buyer has, where that matters; from the index alone, however many orders have ended.
 fn load_live(conn: &Conn<'_>, book: &mut Book, buyer: UserId, product: &ProductId) -> Result<(), StoreError> {
     const SQL: &str = "SELECT COALESCE(SUM(quantity), 0) FROM orders \
-         WHERE product_id = $1 AND buyer_id = $2 AND closed_at IS NULL";
+         WHERE buyer_id = $1 AND product_id = $2 AND closed_at IS NULL";
     let limited = book.offers.get(product).is_some_and(|offer| offer.terms.per_buyer_limit.is_some());
     let key = (buyer, product.clone());
     if limited && !book.live.contains_key(&key) {
-        let live = conn.row(SQL, bind![product.as_str(), buyer.0], |row| row.int(0))?;
+        let live = conn.row(SQL, bind![buyer.0, product.as_str()], |row| row.int(0))?;
         book.live.insert(key, live.unwrap_or(0));
     }
     Ok(())
