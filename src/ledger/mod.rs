@@ -37,6 +37,8 @@ use crate::kernel::ids::{OrderId, ProductId, UserId};
 use crate::kernel::page::{Page, PageRequest};
 use crate::store::{Conn, Db};
 
+/// How long to wait before the live counts are read again after that failed.
+const RELOAD_PAUSE: Duration = Duration::from_millis(200);
 /// How often the sweeper looks for holds that have run out.
 const SWEEP_INTERVAL: Duration = Duration::from_millis(250);
 /// How many holds the sweeper ends in one go.
@@ -70,9 +72,13 @@ impl Ledger {
         let mut changed = self.db.changed_elsewhere();
         tokio::spawn(async move {
             while changed.changed().await.is_ok() {
-                let Some(ledger) = ledger.upgrade() else { return };
-                if let Err(error) = ledger.reload().await {
-                    tracing::warn!(%error, "the live counts could not be reloaded; the next change tries again");
+                // Until it works: a door that goes by old counts may turn everybody away, and then no sale corrects it.
+                loop {
+                    let Some(ledger) = ledger.upgrade() else { return };
+                    let Err(error) = ledger.reload().await else { break };
+                    tracing::warn!(%error, "the live counts could not be reloaded; trying again");
+                    drop(ledger);
+                    tokio::time::sleep(RELOAD_PAUSE).await;
                 }
             }
         });
