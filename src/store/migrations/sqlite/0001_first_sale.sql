@@ -1,5 +1,7 @@
 -- Times are microseconds since 1970 UTC; money is in the currency's minor unit.
 
+PRAGMA application_id = 0x70726f72; -- 'pror': this file is this program's
+
 CREATE TABLE users (
     id            INTEGER PRIMARY KEY AUTOINCREMENT,
     email         TEXT UNIQUE,                -- in lower case; NULL once the user has withdrawn
