@@ -197,7 +197,13 @@ mod tests {
         let (go, may_go) = mpsc::channel::<()>();
         let busy = tokio::spawn({
             let db = db.clone();
-            async move { db.write(move |_| Ok(may_go.recv().unwrap())).await }
+            async move {
+                db.write(move |_| {
+                    may_go.recv().unwrap();
+                    Ok(())
+                })
+                .await
+            }
         });
         tokio::task::yield_now().await;
         let change = Change { per_buyer_limit: Some(Some(1)), ..Change::default() };
