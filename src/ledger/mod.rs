@@ -161,6 +161,14 @@ impl Ledger {
         self.adapter.reload().await
     }
 
+    /// Orders whose charge was begun and not answered, the oldest first; their holds may be over.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub async fn being_charged(&self) -> Result<Vec<Order>, Error> {
+        self.db.read(queries::being_charged).await
+    }
+
     /// One order, if there is one.
     ///
     /// # Errors
