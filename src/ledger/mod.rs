@@ -35,8 +35,10 @@ use crate::kernel::clock::Clock;
 use crate::kernel::error::Error;
 use crate::kernel::ids::{OrderId, ProductId, UserId};
 use crate::kernel::page::{Page, PageRequest};
-use crate::store::Db;
+use crate::store::{Conn, Db};
 
+/// How long to wait before the live counts are read again after that failed.
+const RELOAD_PAUSE: Duration = Duration::from_millis(200);
 /// How often the sweeper looks for holds that have run out.
 const SWEEP_INTERVAL: Duration = Duration::from_millis(250);
 /// How many holds the sweeper ends in one go.
@@ -59,7 +61,7 @@ impl Ledger {
     pub async fn start(db: Db, clock: Arc<dyn Clock>, queue_length: usize) -> Result<Arc<Self>, Error> {
         let board = Arc::new(Board::default());
         let adapter = Arc::new(SqliteLedger::new(Arc::clone(db.sqlite()), Arc::clone(&clock), Arc::clone(&board)));
-        adapter.reload(None).await?;
+        adapter.reload().await?;
         let engine = Engine::start(Arc::clone(&adapter), queue_length);
         Ok(Arc::new(Self { db, clock, board, adapter, engine }))
     }
@@ -70,9 +72,13 @@ impl Ledger {
         let mut changed = self.db.changed_elsewhere();
         tokio::spawn(async move {
             while changed.changed().await.is_ok() {
-                let Some(ledger) = ledger.upgrade() else { return };
-                if let Err(error) = ledger.reload(None).await {
-                    tracing::warn!(%error, "the live counts could not be reloaded; the next change tries again");
+                // Until it works: a door that goes by old counts may turn everybody away, and then no sale corrects it.
+                loop {
+                    let Some(ledger) = ledger.upgrade() else { return };
+                    let Err(error) = ledger.reload().await else { break };
+                    tracing::warn!(%error, "the live counts could not be reloaded; trying again");
+                    drop(ledger);
+                    tokio::time::sleep(RELOAD_PAUSE).await;
                 }
             }
         });
@@ -135,12 +141,32 @@ impl Ledger {
         self.board.live(product)
     }
 
-    /// Takes one offer, or all of them, from the database again, after a change that did not go through the engine.
+    /// Commits the catalogue's change of one offer; the door and the next batch go by it at once.
+    ///
+    /// # Errors
+    /// What `work` returns; nothing is changed then.
+    pub(crate) async fn change_offer<T, F>(&self, product: ProductId, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Conn<'_>) -> Result<T, Error> + Send + 'static,
+    {
+        self.adapter.change(product, work).await
+    }
+
+    /// Takes all offers from the database again, after another process changed it.
     ///
     /// # Errors
     /// When the database can't be read.
-    pub async fn reload(&self, product: Option<&ProductId>) -> Result<(), Error> {
-        self.adapter.reload(product.cloned()).await
+    pub async fn reload(&self) -> Result<(), Error> {
+        self.adapter.reload().await
+    }
+
+    /// Orders whose charge was begun and not answered, the oldest first; their holds may be over.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub async fn being_charged(&self) -> Result<Vec<Order>, Error> {
+        self.db.read(queries::being_charged).await
     }
 
     /// One order, if there is one.

@@ -1,5 +1,5 @@
 //! Offers as the catalogue changes them: plain SQL inside the catalogue's own transaction, so that a product and its
-//! offer appear, change and go together. The caller reloads the ledger afterwards ([`super::Ledger::reload`]).
+//! offer appear, change and go together. That transaction is [`super::Ledger::change_offer`]'s.
 
 use super::model::{Movement, MovementKind, Mover, Offer, Stock, Terms, Units};
 use super::rows::{self, select_offers};

@@ -92,3 +92,8 @@ pub(crate) fn due(conn: &Conn<'_>, now: Timestamp, limit: i64) -> Result<Vec<Ord
     const SQL: &str = "SELECT id FROM orders WHERE state = 'held' AND expires_at <= $1 ORDER BY expires_at LIMIT $2";
     Ok(conn.rows(SQL, bind![now.0, limit], |row| row.id(0, OrderId::from_bytes))?)
 }
+
+/// Orders whose charge was begun and not answered, the oldest first.
+pub(crate) fn being_charged(conn: &Conn<'_>) -> Result<Vec<Order>, Error> {
+    Ok(conn.rows(select_orders!("WHERE payment_status = 'pending' ORDER BY id"), &[], rows::order)?)
+}

@@ -11,6 +11,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::board::Board;
 use super::decide::{Book, decide, keyed_request};
 use super::model::{Answered, Command, KeyRecord, KeyedRequest, Offer, Outcome};
+use super::queries;
 use super::rows::{self, select_offers, select_orders};
 use crate::kernel::clock::{Clock, Timestamp};
 use crate::kernel::error::Error;
@@ -21,7 +22,7 @@ use crate::store::{Conn, StoreError, bind};
 /// How many holds that have run out a batch ends on its way; the sweeper sees to the rest.
 const DUE_MAX: i64 = 64;
 
-/// The adapter, shared by the engine and the reloads.
+/// The adapter, shared by the engine, the catalogue's changes and the reloads.
 pub(crate) struct SqliteLedger {
     driver: Arc<Driver>,
     clock: Arc<dyn Clock>,
@@ -60,26 +61,45 @@ impl SqliteLedger {
             .await
     }
 
-    /// Reads one offer, or all of them, anew and publishes it: after a change that did not go through the engine.
+    /// Commits `work`, which changes one offer, and shows it to the door and to the next batch. All of it is one turn of
+    /// the writer: a batch that ran between the commit and the memory's change would sell on the terms of before.
+    ///
+    /// # Errors
+    /// What `work` returns; nothing is changed then.
+    pub(crate) async fn change<T, F>(&self, product: ProductId, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Conn<'_>) -> Result<T, Error> + Send + 'static,
+    {
+        let (clock, memory, board) = (Arc::clone(&self.clock), Arc::clone(&self.memory), Arc::clone(&self.board));
+        self.driver
+            .write_raw(move |connection| {
+                let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
+                let transaction =
+                    connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(StoreError::from)?;
+                let value = work(&Conn::of(&transaction))?;
+                let offer = read_offer(&Conn::of(&transaction), &product)?;
+                memory.offers.remove(&product);
+                transaction.commit().map_err(StoreError::from)?;
+                board.publish(offer.iter(), clock.now());
+                Ok(value)
+            })
+            .await
+    }
+
+    /// Reads all offers anew and publishes them: after another process's change.
     ///
     /// # Errors
     /// When the database can't be read.
-    pub(crate) async fn reload(&self, product: Option<ProductId>) -> Result<(), Error> {
+    pub(crate) async fn reload(&self) -> Result<(), Error> {
         let (clock, memory, board) = (Arc::clone(&self.clock), Arc::clone(&self.memory), Arc::clone(&self.board));
         self.driver
             .write_raw(move |connection| {
                 let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
                 let snapshot = connection.transaction().map_err(StoreError::from)?;
-                let now = clock.now();
-                if let Some(product) = product {
-                    let offer = read_offer(&Conn::of(&snapshot), &product)?;
-                    board.publish(offer.iter(), now);
-                    memory.offers.remove(&product);
-                } else {
-                    let all = Conn::of(&snapshot).rows(select_offers!(""), &[], rows::offer)?;
-                    board.replace(all.iter(), now);
-                    *memory = Memory::default();
-                }
+                let all = Conn::of(&snapshot).rows(select_offers!(""), &[], rows::offer)?;
+                board.replace(all.iter(), clock.now());
+                *memory = Memory::default();
                 Ok(())
             })
             .await
@@ -122,9 +142,8 @@ fn decide_on(book: &mut Book, command: &Command, now: Timestamp) -> Result<Outco
 }
 
 /// Reads holds whose time has run out, so that their units, and their buyers' limits, are free for this batch already.
-fn load_due(conn: &Conn<'_>, book: &mut Book, now: Timestamp) -> Result<Vec<Command>, StoreError> {
-    const SQL: &str = "SELECT id FROM orders WHERE state = 'held' AND expires_at <= $1 ORDER BY expires_at LIMIT $2";
-    let due = conn.rows(SQL, bind![now.0, DUE_MAX], |row| row.id(0, OrderId::from_bytes))?;
+fn load_due(conn: &Conn<'_>, book: &mut Book, now: Timestamp) -> Result<Vec<Command>, Error> {
+    let due = queries::due(conn, now, DUE_MAX)?;
     for order in &due {
         load_order(conn, book, *order)?;
     }

@@ -13,7 +13,7 @@ use super::service::Purchases;
 use crate::http::{Buyer, HttpError, IdempotencyKey, InPath, PageQuery, PageView, Path};
 use crate::kernel::error::Error;
 use crate::kernel::ids::{OrderId, UserId};
-use crate::ledger::{Key, Order, Refusal};
+use crate::ledger::{Key, Order, Reason, Refusal, State as OrderState};
 
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
@@ -39,7 +39,9 @@ pub struct OrderView {
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
     created_at: String,
-    expires_at: String,
+    /// Of a hold; nothing else runs out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     settled_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -63,9 +65,9 @@ impl From<Order> for OrderView {
             amount: order.amount,
             currency: order.currency.to_string(),
             state: order.state.as_str(),
-            reason: order.reason.map(crate::ledger::Reason::as_str),
+            reason: order.reason.map(Reason::as_str),
             created_at: order.created_at.to_string(),
-            expires_at: order.expires_at.to_string(),
+            expires_at: (order.state == OrderState::Held).then(|| order.expires_at.to_string()),
             settled_at: order.settled_at.map(|at| at.to_string()),
             closed_at: order.closed_at.map(|at| at.to_string()),
             payment: PaymentView {

@@ -101,7 +101,7 @@ async fn readyz(State(db): State<Db>) -> Result<Json<Health>, HttpError> {
 /// Runs a server with the tasks that keep `app` up to date.
 ///
 /// # Errors
-/// What [`run`] returns.
+/// When the database can't be read; what [`run`] returns.
 pub async fn serve(
     app: &App,
     router: Router,
@@ -112,6 +112,9 @@ pub async fn serve(
     followers.spawn(Arc::clone(&app.users).follow());
     app.ledger.keep_current();
     app.products.keep_current();
+    if let count @ 1.. = app.payments.resume().await? {
+        tracing::info!(count, "asking again about charges that were under way when the last server ended");
+    }
     run(listener, router, &app.config.limits, shutdown).await
 }
 

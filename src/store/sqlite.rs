@@ -1,5 +1,7 @@
 //! The SQLite driver: one writer thread, a few reader threads, WAL, full durability.
 
+use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
@@ -48,7 +50,11 @@ impl Driver {
     /// Opens the file (and its folder), migrates it and starts the threads.
     pub(super) fn open(path: &Path) -> Result<Self, Error> {
         check_version(rusqlite::version_number())?;
-        let mut writer = connect(path, WRITER_CACHE_KIB).map_err(|error| cannot_open(path, &error))?;
+        let mut writer = open_file(path).map_err(|error| cannot_open(path, &error))?;
+        if !migrate::is_ours(&mut writer).map_err(|error| cannot_open(path, &error))? {
+            return Err(not_ours(path));
+        }
+        configure(&writer, WRITER_CACHE_KIB).map_err(|error| cannot_open(path, &error))?;
         migrate::run(&mut writer)?;
         let (changed_sender, changed) = watch::channel(0);
         let (writes, write_jobs) = flume::bounded::<Job>(WRITE_QUEUE_MAX);
@@ -56,7 +62,8 @@ impl Driver {
         let mut threads = vec![spawn("preorder-writer", move || write_loop(writer, &write_jobs, &changed_sender))?];
         let readers = std::thread::available_parallelism().map_or(2, |n| n.get().clamp(2, 8));
         for _ in 0..readers {
-            let mut reader = connect(path, READER_CACHE_KIB).map_err(|error| cannot_open(path, &error))?;
+            let mut reader = open_file(path).map_err(|error| cannot_open(path, &error))?;
+            configure(&reader, READER_CACHE_KIB).map_err(|error| cannot_open(path, &error))?;
             reader.pragma_update(None, "query_only", true).map_err(StoreError::from)?;
             let jobs = read_jobs.clone();
             threads.push(spawn("preorder-reader", move || {
@@ -230,22 +237,41 @@ fn check_version(number: i32) -> Result<(), Error> {
     Err(Error::new(Kind::Conflict, "sqlite_too_old", detail))
 }
 
-fn connect(path: &Path, cache_kib: i32) -> Result<Connection, StoreError> {
+fn open_file(path: &Path) -> Result<Connection, StoreError> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder)
             .map_err(|error| StoreError::Other(format!("its folder {} can't be made: {error}", folder.display())))?;
     }
+    // It holds password hashes and addresses. SQLite gives the files beside it the same mode. Never opened when it is
+    // there: closing it again would take away the locks of this process's other connections (sqlite.org/howtocorrupt).
+    drop(File::options().write(true).create_new(true).mode(0o600).open(path));
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
-    connection.pragma_update(None, "journal_mode", "WAL")?;
+    Ok(connection)
+}
+
+fn configure(connection: &Connection, cache_kib: i32) -> Result<(), StoreError> {
+    // Where WAL can't be had, SQLite says so in the answer only, and readers would stop the writer.
+    let mode: String = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
+    if mode != "wal" {
+        return Err(StoreError::Other(format!("its file system can't hold a write-ahead log (journal mode {mode})")));
+    }
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     connection.pragma_update(None, "cache_size", -cache_kib)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
-    Ok(connection)
+    Ok(())
+}
+
+fn not_ours(path: &Path) -> Error {
+    let detail = Text::made(
+        format!("{} is another program's database; it was left as it is.", path.display()),
+        format!("{}은(는) 다른 프로그램의 데이터베이스입니다. 변경하지 않았습니다.", path.display()),
+    );
+    Error::new(Kind::Conflict, "database_foreign", detail)
 }
 
 fn cannot_open(path: &Path, error: &StoreError) -> Error {
@@ -349,5 +375,32 @@ mod tests {
     fn an_sqlite_with_the_wal_reset_fault_is_refused() {
         assert!(check_version(rusqlite::version_number()).is_ok());
         assert_eq!(check_version(3_051_002).unwrap_err().code(), "sqlite_too_old");
+    }
+
+    #[test]
+    fn another_programs_database_is_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notes.db");
+        let other = Connection::open(&path).unwrap();
+        // Its own count of schema changes may well be ours.
+        other.execute_batch("CREATE TABLE notes (text TEXT); PRAGMA user_version = 1").unwrap();
+        drop(other);
+        let before = std::fs::read(&path).unwrap();
+        assert_eq!(Driver::open(&path).err().unwrap().code(), "database_foreign");
+        assert_eq!(std::fs::read(&path).unwrap(), before);
+    }
+
+    #[test]
+    fn only_its_owner_reads_a_new_database() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("shop.db");
+        let driver = Driver::open(&path).unwrap();
+        for file in ["shop.db", "shop.db-wal", "shop.db-shm"] {
+            let mode = std::fs::metadata(folder.path().join(file)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{file}");
+        }
+        drop(driver);
+        Driver::open(&path).unwrap();
     }
 }

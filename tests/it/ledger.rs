@@ -190,7 +190,7 @@ impl Sale {
         for order in &self.answered {
             drop(ledger.submit(Command::Refund { order: order.id, by: Mover::Console, key: None }).await);
         }
-        ledger.reload(None).await.unwrap();
+        ledger.reload().await.unwrap();
         for (index, (id, ..)) in PRODUCTS.iter().enumerate() {
             let product = ProductId::trusted(id);
             for buyer in 100..100 + self.totals[index] {

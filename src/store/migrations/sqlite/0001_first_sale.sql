@@ -2,6 +2,8 @@
 -- On the ledger's tables a word is checked with '=' and OR: 'IN (…)' builds a table of its words for every row that is
 -- inserted, which made a purchase half as dear again.
 
+PRAGMA application_id = 0x70726f72; -- 'pror': this file is this program's
+
 CREATE TABLE users (
     id            INTEGER PRIMARY KEY AUTOINCREMENT,
     email         TEXT UNIQUE,                -- in lower case; NULL once the user has withdrawn
@@ -84,6 +86,7 @@ CREATE TABLE orders (
 -- the second question asks. The first sorts a buyer's ids, which is nothing for the number that a buyer has.
 CREATE INDEX orders_by_buyer ON orders (buyer_id, product_id, closed_at, quantity);
 CREATE INDEX orders_due ON orders (expires_at) WHERE state = 'held';
+CREATE INDEX orders_being_charged ON orders (id) WHERE payment_status = 'pending';
 
 -- Append-only. A row's three amounts are what it adds to the product's counts.
 CREATE TABLE movements (
