@@ -8,6 +8,7 @@
 
 pub mod audit;
 mod board;
+mod command;
 mod decide;
 mod engine;
 mod model;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use board::Live;
+pub use command::*;
 pub use model::*;
 pub use queries::OrderFilter;
 
@@ -41,7 +43,9 @@ use crate::store::{Conn, Db};
 const RELOAD_PAUSE: Duration = Duration::from_millis(200);
 /// How often the sweeper looks for holds that have run out.
 const SWEEP_INTERVAL: Duration = Duration::from_millis(250);
-/// How many holds the sweeper ends in one go.
+/// How long a key remembers a refusal, in seconds: a day.
+const REFUSED_KEYS_KEPT_S: i64 = 86_400;
+/// How many holds the sweeper ends, and how many keys it forgets, in one go.
 const SWEEP_MAX: i64 = 256;
 
 /// The handle that the rooms share.
@@ -85,12 +89,15 @@ impl Ledger {
         let ledger = Arc::downgrade(self);
         tokio::spawn(async move {
             let mut ticks = tokio::time::interval(SWEEP_INTERVAL);
+            let mut failing = false;
             loop {
                 ticks.tick().await;
                 let Some(ledger) = ledger.upgrade() else { return };
-                if let Err(error) = ledger.sweep().await {
-                    tracing::warn!(%error, "expired holds could not be swept; the next round tries again");
+                let failed = ledger.sweep().await.err();
+                if let Some(error) = failed.as_ref().filter(|_| !failing) {
+                    tracing::warn!(%error, "expired holds could not be swept; trying again until it works");
                 }
+                failing = failed.is_some();
             }
         });
     }
@@ -116,12 +123,16 @@ impl Ledger {
         }
     }
 
-    /// Ends the holds whose time has run out; gives how many.
+    /// Ends the holds whose time has run out, and forgets old refusals of idempotency keys; gives how many holds.
     ///
     /// # Errors
     /// When the database can't be read or written.
     pub async fn sweep(&self) -> Result<usize, Error> {
         let mut swept = 0;
+        let old = self.clock.now().plus_seconds(-REFUSED_KEYS_KEPT_S);
+        if self.db.read(move |conn| queries::has_refused_keys(conn, old)).await? {
+            self.db.write(move |conn| queries::forget_refused_keys(conn, old, SWEEP_MAX)).await?;
+        }
         loop {
             let now = self.clock.now();
             let due = self.db.read(move |conn| queries::due(conn, now, SWEEP_MAX)).await?;

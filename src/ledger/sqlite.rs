@@ -9,8 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::board::Board;
+use super::command::{Answered, Command, KeyRecord, KeyedRequest, Outcome};
 use super::decide::{Book, decide, keyed_request};
-use super::model::{Answered, Command, KeyRecord, KeyedRequest, Offer, Outcome};
+use super::model::Offer;
 use super::queries;
 use super::rows::{self, select_offers, select_orders};
 use crate::kernel::clock::{Clock, Timestamp};
@@ -20,7 +21,7 @@ use crate::store::sqlite::{Driver, data_version};
 use crate::store::{Conn, StoreError, bind};
 
 /// How many holds that have run out a batch ends on its way; the sweeper sees to the rest.
-const DUE_MAX: i64 = 64;
+const DUE_MAX: i64 = 256;
 
 /// The adapter, shared by the engine, the catalogue's changes and the reloads.
 pub(crate) struct SqliteLedger {
@@ -121,6 +122,7 @@ fn run_batch(
     let now = clock.now();
     let mut book = Book { offers: memory.offers, ..Book::default() };
     let due = load_due(&Conn::of(&transaction), &mut book, now)?;
+    book.behind = i64::try_from(due.len()) == Ok(DUE_MAX);
     load(&Conn::of(&transaction), &mut book, commands)?;
     for command in &due {
         decide_on(&mut book, command, now)?;

@@ -4,18 +4,17 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{HeaderName, HeaderValue, StatusCode, Uri};
+use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde::Serialize;
 
 use super::service::Purchases;
+use crate::http::problem::IDEMPOTENT_REPLAYED;
 use crate::http::{Buyer, HttpError, IdempotencyKey, InPath, PageQuery, PageView, Path};
 use crate::kernel::error::Error;
 use crate::kernel::ids::{OrderId, UserId};
 use crate::ledger::{Key, Order, Reason, Refusal, State as OrderState};
-
-const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
 /// The routes of this room.
 pub fn routes(purchases: Arc<Purchases>) -> Router {
@@ -128,7 +127,7 @@ pub(crate) fn scoped(key: Option<IdempotencyKey>, buyer: UserId, uri: &Uri) -> O
 pub(crate) fn answered(status: StatusCode, order: Order, replayed: bool) -> Response {
     let mut response = (status, axum::Json(OrderView::from(order))).into_response();
     if replayed {
-        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+        response.headers_mut().insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
     }
     response
 }

@@ -119,3 +119,5 @@ CREATE TABLE idempotency_keys (
     PRIMARY KEY (buyer_id, path, key),
     CHECK (order_id IS NOT NULL OR refusal IS NOT NULL)
 ) WITHOUT ROWID;
+-- A key that made an order stays as long as the order; one that only met a refusal is forgotten after a day.
+CREATE INDEX idempotency_keys_refused ON idempotency_keys (created_at) WHERE order_id IS NULL;
