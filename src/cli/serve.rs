@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::AsyncReadExt as _;
-use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::context::Context;
@@ -46,7 +45,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let config = context.config();
     let _lock = ServerLock::take(&config.db)?;
     let app = context.app().await?;
-    let listener = TcpListener::bind(config.listen).await.map_err(|error| {
+    let listener = server::listen(config.listen).map_err(|error| {
         Failure::failed(format!("{} can't be listened on: {error}.", config.listen))
             .hint("Choose another with --listen; port 0 takes any free one.")
     })?;
