@@ -1,4 +1,69 @@
-//! `preorder`: limited-stock sales that never oversell.
+//! `preorder`: a single binary that runs limited-stock sales. It never oversells, never loses a unit, and never loses an
+//! order that it has answered.
+//!
+//! # The idea
+//! 1. Every unit of stock moves in exactly one place, the [`ledger`]: an order engine with a pure decision core.
+//! 2. It works in batches: *load* the rows that a batch of commands needs, *decide* each command with pure functions,
+//!    *save* all changes in one transaction, then answer everybody (group commit).
+//! 3. Databases differ only in how a batch is loaded and saved; the rules are written once.
+//! 4. Everything else is an ordinary room: HTTP handlers over a small service over plain SQL.
+//! 5. HTTP, the command line and the rehearsal are thin faces: they parse, call one service method, and render.
+//!
+//! # Map
+//! | module | is about |
+//! | --- | --- |
+//! | [`kernel`] | ids, money, time, pages, who is asking, errors; knows nobody |
+//! | [`store`] | the door to the database: one writer, a pool of readers, migrations, the cache; no word of the domain |
+//! | [`ledger`] | rules and decisions (pure), engine, live board, SQLite adapter, audit (independent of the rules) |
+//! | [`users`] | accounts, sessions, tokens, password hashing on its own threads |
+//! | [`products`] | the catalogue and its sale windows, cached |
+//! | [`stock`] | live counts, adjustments, movement history: a face of the ledger |
+//! | [`payments`] | entering and settling a payment, and the port to whoever charges: a face of the ledger |
+//! | [`purchases`] | a buyer's orders and refunds: a face of the ledger |
+//! | [`http`] | what handlers share: extractors, problem documents, pages |
+//! | [`gateway`] | the door: authentication, rate limits, request ids, errors in the reader's language |
+//! | [`server`] | the rooms behind the door, and the accept loop with its limits |
+//! | [`app`] | the composition root: settings in, services out |
+//! | [`config`], [`target`] | the documented settings; which rooms a process serves |
+//! | [`seed`] | products and users to begin with, and generated ones; pure |
+//! | [`loadtest`] | the rehearsal: scenario, crowd, verdict (independent of the rules), report |
+//! | [`cli`] | one file for each subcommand; `output.rs` is the only printer |
+//!
+//! Inside a room a file has the same name everywhere: `model.rs`, `rules.rs` (pure), `store.rs` (SQL), `service.rs` (use
+//! cases: what every face calls), `http.rs` (routes, request and response types, handlers).
+//!
+//! # A purchase, from the socket to the disk and back
+//! ```text
+//! accept loop ─▶ door (token, rates) ─▶ payments ─▶ admission on the board (memory) ─▶ bounded queue ─▶ engine
+//! engine: take what is waiting ─▶ load ─▶ decide each in order ─▶ save in one transaction ─▶ publish counts ─▶ reply
+//! ```
+//!
+//! # Dependency law (kept by `tests/it/law.rs`)
+//! - `kernel` ← `store` ← `ledger`, rooms ← `app`, `server`, `loadtest`, `cli`. No room imports one of the last four.
+//! - In a room: `model`, `rules` ← `store` ← `service` ← `http`.
+//! - The ledger knows no room; `products`, `stock`, `payments` and `purchases` know the ledger. Room to room: `payments`
+//!   knows `purchases`, whose view of an order it answers with; `stock` knows `products`, whose ids are in its paths.
+//! - Only `http.rs` files, `http`, `server` and `gateway` name axum. Only `store` and the ledger's adapter name a database
+//!   driver. Only `cli/output.rs` prints, only `config` reads the environment, only the kernel's clock reads the time.
+//!
+//! # Invariants
+//! They are asserted in the ledger's rules, again as SQL `CHECK`s and unique indexes, and proven from the rows by
+//! `preorder audit`:
+//! - `available`, `held` and `sold` are never below zero, and add up to `total`.
+//! - A product's movements add up to its counts; its live orders add up to `held + sold`.
+//! - An order resolves once. The one way back: money for an expired order that arrives late takes the units again if every
+//!   rule still allows it, else it is paid back; both are recorded.
+//! - One buyer's live orders for a product stay within its per-buyer limit.
+//! - One idempotency key of one buyer gives one order.
+//! - An answer is durable before it leaves: a kill at any moment loses nothing that was answered.
+//! - Sums of money are whole minor units, and never overflow silently.
+//!
+//! # Where the plan was changed
+//! - Offers (terms and counts) are a table of the ledger's, apart from the catalogue: the ledger decides from them, and
+//!   the catalogue writes them only through `ledger::offers`, in its own transaction.
+//! - The engine ends holds that have run out at the start of each batch, so that their units are free for it; the sweeper
+//!   is for quiet times.
+//! - `seed` is a module of its own, between the files in `data/seed` and the rooms' services.
 
 pub mod app;
 pub mod cli;

@@ -20,7 +20,8 @@ use crate::kernel::error::{Error, FieldError, Kind, Parts, Text};
 /// The media type of every error.
 pub const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 
-const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+/// Marks a first answer that is given again.
+pub const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
 /// A problem document with every text in two languages and a dozen fields stays below this.
 const DOCUMENT_BYTES_TYPICAL: usize = 512;

@@ -7,10 +7,10 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::model::{
-    Answered, Charge, Command, Done, Enter, FinalRefusal, Key, KeyRecord, KeyedRequest, Kind, Movement, MovementKind,
-    Mover, Offer, Order, Outcome, Payment, PaymentStatus, Reason, Refusal, State, Then, Units,
+use super::command::{
+    Answered, Charge, Command, Done, Enter, FinalRefusal, Key, KeyRecord, KeyedRequest, Outcome, Refusal, Then,
 };
+use super::model::{Kind, Movement, MovementKind, Mover, Offer, Order, Payment, PaymentStatus, Reason, State, Units};
 use super::rules::{self, Imbalance};
 use crate::kernel::clock::Timestamp;
 use crate::kernel::ids::{OrderId, ProductId, UserId};
@@ -26,6 +26,8 @@ pub(crate) struct Book {
     pub live: HashMap<(UserId, ProductId), Units>,
     /// Every key that a command carries and that was used before.
     pub keys: HashMap<Key, KeyRecord>,
+    /// More holds have run out than were loaded, so units may be free that still count as held.
+    pub behind: bool,
     /// What is to be saved.
     pub changes: Changes,
 }
@@ -71,6 +73,11 @@ pub(crate) fn decide(book: &mut Book, command: &Command, now: Timestamp) -> Resu
         Command::Expire { order } => expire(book, *order, now),
         Command::Adjust { product, delta, by, reason } => adjust(book, product, *delta, *by, reason.as_deref(), now),
     }?;
+    let result = match result {
+        // "Gone" is final, and this may not be; "busy" is true.
+        Err(Refusal::SoldOut | Refusal::LimitReached) if book.behind => Err(Refusal::Busy),
+        result => result,
+    };
     if let Some((request, answer)) = keyed.zip(final_answer(&result)) {
         book.changes.keys.push(request.key.clone());
         book.keys.insert(request.key.clone(), KeyRecord { body_hash: request.body_hash, answer });

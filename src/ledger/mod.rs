@@ -8,6 +8,7 @@
 
 pub mod audit;
 mod board;
+mod command;
 mod decide;
 mod engine;
 mod model;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use board::Live;
+pub use command::*;
 pub use model::*;
 pub use queries::OrderFilter;
 
@@ -37,9 +39,13 @@ use crate::kernel::ids::{OrderId, ProductId, UserId};
 use crate::kernel::page::{Page, PageRequest};
 use crate::store::{Conn, Db};
 
+/// How long to wait before the live counts are read again after that failed.
+const RELOAD_PAUSE: Duration = Duration::from_millis(200);
 /// How often the sweeper looks for holds that have run out.
 const SWEEP_INTERVAL: Duration = Duration::from_millis(250);
-/// How many holds the sweeper ends in one go.
+/// How long a key remembers a refusal, in seconds: a day.
+const REFUSED_KEYS_KEPT_S: i64 = 86_400;
+/// How many holds the sweeper ends, and how many keys it forgets, in one go.
 const SWEEP_MAX: i64 = 256;
 
 /// The handle that the rooms share.
@@ -70,21 +76,28 @@ impl Ledger {
         let mut changed = self.db.changed_elsewhere();
         tokio::spawn(async move {
             while changed.changed().await.is_ok() {
-                let Some(ledger) = ledger.upgrade() else { return };
-                if let Err(error) = ledger.reload().await {
-                    tracing::warn!(%error, "the live counts could not be reloaded; the next change tries again");
+                // Until it works: a door that goes by old counts may turn everybody away, and then no sale corrects it.
+                loop {
+                    let Some(ledger) = ledger.upgrade() else { return };
+                    let Err(error) = ledger.reload().await else { break };
+                    tracing::warn!(%error, "the live counts could not be reloaded; trying again");
+                    drop(ledger);
+                    tokio::time::sleep(RELOAD_PAUSE).await;
                 }
             }
         });
         let ledger = Arc::downgrade(self);
         tokio::spawn(async move {
             let mut ticks = tokio::time::interval(SWEEP_INTERVAL);
+            let mut failing = false;
             loop {
                 ticks.tick().await;
                 let Some(ledger) = ledger.upgrade() else { return };
-                if let Err(error) = ledger.sweep().await {
-                    tracing::warn!(%error, "expired holds could not be swept; the next round tries again");
+                let failed = ledger.sweep().await.err();
+                if let Some(error) = failed.as_ref().filter(|_| !failing) {
+                    tracing::warn!(%error, "expired holds could not be swept; trying again until it works");
                 }
+                failing = failed.is_some();
             }
         });
     }
@@ -110,12 +123,16 @@ impl Ledger {
         }
     }
 
-    /// Ends the holds whose time has run out; gives how many.
+    /// Ends the holds whose time has run out, and forgets old refusals of idempotency keys; gives how many holds.
     ///
     /// # Errors
     /// When the database can't be read or written.
     pub async fn sweep(&self) -> Result<usize, Error> {
         let mut swept = 0;
+        let old = self.clock.now().plus_seconds(-REFUSED_KEYS_KEPT_S);
+        if self.db.read(move |conn| queries::has_refused_keys(conn, old)).await? {
+            self.db.write(move |conn| queries::forget_refused_keys(conn, old, SWEEP_MAX)).await?;
+        }
         loop {
             let now = self.clock.now();
             let due = self.db.read(move |conn| queries::due(conn, now, SWEEP_MAX)).await?;
@@ -135,17 +152,16 @@ impl Ledger {
         self.board.live(product)
     }
 
-    /// Commits the catalogue's change of one product and its offer. Whatever is decided afterwards is decided on the new
-    /// terms; `work` runs in a transaction of its own.
+    /// Commits the catalogue's change of one offer; the door and the next batch go by it at once.
     ///
     /// # Errors
-    /// What `work` returns; when nothing was saved.
-    pub async fn change<T, F>(&self, product: &ProductId, work: F) -> Result<T, Error>
+    /// What `work` returns; nothing is changed then.
+    pub(crate) async fn change_offer<T, F>(&self, product: ProductId, work: F) -> Result<T, Error>
     where
         T: Send + 'static,
         F: FnOnce(&Conn<'_>) -> Result<T, Error> + Send + 'static,
     {
-        self.adapter.change(product.clone(), work).await
+        self.adapter.change(product, work).await
     }
 
     /// Takes all offers from the database again, after another process changed it.
@@ -154,6 +170,14 @@ impl Ledger {
     /// When the database can't be read.
     pub async fn reload(&self) -> Result<(), Error> {
         self.adapter.reload().await
+    }
+
+    /// Orders whose charge was begun and not answered, the oldest first; their holds may be over.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub async fn being_charged(&self) -> Result<Vec<Order>, Error> {
+        self.db.read(queries::being_charged).await
     }
 
     /// One order, if there is one.

@@ -1,5 +1,5 @@
 //! Offers as the catalogue changes them: plain SQL inside the catalogue's own transaction, so that a product and its
-//! offer appear, change and go together. That transaction is [`super::Ledger::change`]'s, which shows the engine the change.
+//! offer appear, change and go together. That transaction is [`super::Ledger::change_offer`]'s.
 
 use super::model::{Movement, MovementKind, Mover, Offer, Stock, Terms, Units};
 use super::rows::{self, select_offers};
@@ -55,7 +55,7 @@ pub(crate) fn insert(
         reason: Some("first stock".to_owned()),
         at: now,
     };
-    rows::insert_movement(conn, &movement)?;
+    conn.execute(rows::INSERT_MOVEMENT, &rows::movement_values(&movement))?;
     Ok(offer)
 }
 
@@ -73,8 +73,10 @@ pub(crate) fn find(conn: &Conn<'_>, product: &ProductId) -> Result<Option<Offer>
 /// `409 limit_below_orders` when a buyer has more live units than the new limit; a fault of the database.
 pub(crate) fn amend(conn: &Conn<'_>, product: &ProductId, terms: &Terms) -> Result<(), Error> {
     const MOST: &str = "SELECT COALESCE(MAX(live), 0) FROM (SELECT SUM(quantity) AS live FROM orders \
-         WHERE product_id = $1 AND state IN ('held', 'completed') GROUP BY buyer_id) AS buyers";
-    if let Some(limit) = terms.per_buyer_limit {
+         WHERE product_id = $1 AND closed_at IS NULL GROUP BY buyer_id) AS buyers";
+    let before = find(conn, product)?.and_then(|offer| offer.terms.per_buyer_limit).unwrap_or(Units::MAX);
+    // Only a tighter limit can be exceeded already. Counting reads every order: a rare step, and never a buyer's.
+    if let Some(limit) = terms.per_buyer_limit.filter(|limit| *limit < before) {
         let most = conn.row(MOST, bind![product.as_str()], |row| row.int(0))?.unwrap_or(0);
         if most > limit {
             let detail = Text::made(

@@ -92,3 +92,21 @@ pub(crate) fn due(conn: &Conn<'_>, now: Timestamp, limit: i64) -> Result<Vec<Ord
     const SQL: &str = "SELECT id FROM orders WHERE state = 'held' AND expires_at <= $1 ORDER BY expires_at LIMIT $2";
     Ok(conn.rows(SQL, bind![now.0, limit], |row| row.id(0, OrderId::from_bytes))?)
 }
+
+/// Orders whose charge was begun and not answered, the oldest first.
+pub(crate) fn being_charged(conn: &Conn<'_>) -> Result<Vec<Order>, Error> {
+    Ok(conn.rows(select_orders!("WHERE payment_status = 'pending' ORDER BY id"), &[], rows::order)?)
+}
+
+/// Whether keys remember refusals from before `old`.
+pub(crate) fn has_refused_keys(conn: &Conn<'_>, old: Timestamp) -> Result<bool, Error> {
+    const SQL: &str = "SELECT 1 FROM idempotency_keys WHERE order_id IS NULL AND created_at < $1 LIMIT 1";
+    Ok(conn.row(SQL, bind![old.0], |row| row.int(0))?.is_some())
+}
+
+/// Forgets at most `limit` refusals from before `old`.
+pub(crate) fn forget_refused_keys(conn: &Conn<'_>, old: Timestamp, limit: i64) -> Result<usize, Error> {
+    const SQL: &str = "DELETE FROM idempotency_keys WHERE (buyer_id, path, key) IN (SELECT buyer_id, path, key \
+         FROM idempotency_keys WHERE order_id IS NULL AND created_at < $1 LIMIT $2)";
+    Ok(conn.execute(SQL, bind![old.0, limit])?)
+}

@@ -1,6 +1,7 @@
 //! The words of the refusals: code, class, and a sentence in both languages, each in one place.
 
-use super::model::{Failure, Refusal, STOCK_MAX, State, Stock};
+use super::command::{Failure, Refusal};
+use super::model::{STOCK_MAX, State, Stock};
 use crate::kernel::error::{Error, Kind, Text};
 
 impl From<Refusal> for Error {
@@ -52,6 +53,7 @@ impl From<Refusal> for Error {
                     "다른 요청에 쓰인 Idempotency-Key입니다. 새 키를 쓰세요.",
                 ),
             ),
+            Refusal::Busy => Self::busy(1),
             Refusal::TooManyUnits => Self::invalid_field(
                 "delta",
                 "too_many_units",

@@ -1,9 +1,9 @@
 //! Rows of the ledger's tables, read into its words: the columns of each table in one place.
 
-use super::model::{Movement, Offer, Order, Payment, Stock, Terms};
+use super::model::{Movement, Offer, Order, Payment, Reason, Stock, Terms};
 use crate::kernel::clock::Timestamp;
 use crate::kernel::ids::{OrderId, ProductId, UserId};
-use crate::store::{Conn, Row, StoreError, bind};
+use crate::store::{Row, StoreError, Value};
 
 /// `SELECT` of the columns that [`offer`] reads, in its order, followed by `$rest`.
 macro_rules! select_offers {
@@ -93,24 +93,66 @@ pub(crate) fn movement(row: Row<'_>) -> Result<Movement, StoreError> {
     })
 }
 
-/// Appends a movement.
-pub(crate) fn insert_movement(conn: &Conn<'_>, movement: &Movement) -> Result<(), StoreError> {
+/// Adds the row that [`movement_values`] gives.
+pub(crate) const INSERT_MOVEMENT: &str = "INSERT INTO movements (product_id, number, kind, available, held, sold, order_id, actor, reason, at) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+
+/// A movement's values for [`INSERT_MOVEMENT`].
+pub(crate) fn movement_values(movement: &Movement) -> [Value<'_>; 10] {
     let Movement { change, .. } = movement;
-    conn.execute(
-        "INSERT INTO movements (product_id, number, kind, available, held, sold, order_id, actor, reason, at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-        bind![
-            movement.product.as_str(),
-            movement.number,
-            movement.kind.as_str(),
-            change.available,
-            change.held,
-            change.sold,
-            movement.order.as_ref().map(OrderId::as_bytes),
-            &movement.actor,
-            movement.reason.as_deref(),
-            movement.at.0,
-        ],
-    )?;
-    Ok(())
+    [
+        movement.product.as_str().into(),
+        movement.number.into(),
+        movement.kind.as_str().into(),
+        change.available.into(),
+        change.held.into(),
+        change.sold.into(),
+        movement.order.as_ref().map(OrderId::as_bytes).into(),
+        movement.actor.as_str().into(),
+        movement.reason.as_deref().into(),
+        movement.at.0.into(),
+    ]
+}
+
+/// Adds the row that [`order_values`] gives.
+pub(crate) const INSERT_ORDER: &str = "INSERT INTO orders (id, buyer_id, product_id, quantity, amount, currency, state, reason, created_at, expires_at, \
+     settled_at, closed_at, payment_provider, payment_reference, payment_status) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
+
+/// A new order's values for [`INSERT_ORDER`].
+pub(crate) fn order_values(order: &Order) -> [Value<'_>; 15] {
+    [
+        order.id.as_bytes().into(),
+        order.buyer.0.into(),
+        order.product.as_str().into(),
+        order.quantity.into(),
+        order.amount.into(),
+        order.currency.as_str().into(),
+        order.state.as_str().into(),
+        order.reason.map(Reason::as_str).into(),
+        order.created_at.0.into(),
+        order.expires_at.0.into(),
+        order.settled_at.map(|at| at.0).into(),
+        order.closed_at.map(|at| at.0).into(),
+        order.payment.provider.as_ref().into(),
+        order.payment.reference.as_deref().into(),
+        order.payment.status.as_str().into(),
+    ]
+}
+
+/// Changes what can change of an order.
+pub(crate) const UPDATE_ORDER: &str = "UPDATE orders SET state = $1, reason = $2, settled_at = $3, closed_at = $4, payment_reference = $5, \
+     payment_status = $6 WHERE id = $7";
+
+/// A known order's values for [`UPDATE_ORDER`].
+pub(crate) fn order_changes(order: &Order) -> [Value<'_>; 7] {
+    [
+        order.state.as_str().into(),
+        order.reason.map(Reason::as_str).into(),
+        order.settled_at.map(|at| at.0).into(),
+        order.closed_at.map(|at| at.0).into(),
+        order.payment.reference.as_deref().into(),
+        order.payment.status.as_str().into(),
+        order.id.as_bytes().into(),
+    ]
 }

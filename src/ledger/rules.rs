@@ -2,9 +2,8 @@
 //!
 //! Everything that moves units goes through [`moved`], which refuses to let a count go below zero.
 
-use super::model::{
-    Failure, MovementKind, Offer, Order, Payment, PaymentStatus, Reason, Refusal, SaleState, State, Stock, Terms, Units,
-};
+use super::command::{Failure, Refusal};
+use super::model::{MovementKind, Offer, Order, Payment, PaymentStatus, Reason, SaleState, State, Stock, Terms, Units};
 use crate::kernel::clock::Timestamp;
 
 /// A count would have gone below zero, or past the largest integer: a fault in the ledger, never a client's.

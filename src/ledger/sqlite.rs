@@ -9,8 +9,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::board::Board;
+use super::command::{Answered, Command, KeyRecord, KeyedRequest, Outcome};
 use super::decide::{Book, decide, keyed_request};
-use super::model::{Answered, Command, KeyRecord, KeyedRequest, Offer, Order, Outcome, Reason};
+use super::model::Offer;
+use super::queries;
 use super::rows::{self, select_offers, select_orders};
 use crate::kernel::clock::{Clock, Timestamp};
 use crate::kernel::error::Error;
@@ -19,9 +21,9 @@ use crate::store::sqlite::{Driver, data_version};
 use crate::store::{Conn, StoreError, bind};
 
 /// How many holds that have run out a batch ends on its way; the sweeper sees to the rest.
-const DUE_MAX: i64 = 64;
+const DUE_MAX: i64 = 256;
 
-/// The adapter, shared by the engine and the reloads.
+/// The adapter, shared by the engine, the catalogue's changes and the reloads.
 pub(crate) struct SqliteLedger {
     driver: Arc<Driver>,
     clock: Arc<dyn Clock>,
@@ -60,11 +62,11 @@ impl SqliteLedger {
             .await
     }
 
-    /// Commits a change of the catalogue to one offer, and forgets and publishes that offer in the same job: between the
-    /// commit and the publication no batch can be decided on the old terms.
+    /// Commits `work`, which changes one offer, and shows it to the door and to the next batch. All of it is one turn of
+    /// the writer: a batch that ran between the commit and the memory's change would sell on the terms of before.
     ///
     /// # Errors
-    /// What `work` returns; when nothing was saved.
+    /// What `work` returns; nothing is changed then.
     pub(crate) async fn change<T, F>(&self, product: ProductId, work: F) -> Result<T, Error>
     where
         T: Send + 'static,
@@ -73,19 +75,20 @@ impl SqliteLedger {
         let (clock, memory, board) = (Arc::clone(&self.clock), Arc::clone(&self.memory), Arc::clone(&self.board));
         self.driver
             .write_raw(move |connection| {
+                let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
                 let transaction =
                     connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(StoreError::from)?;
                 let value = work(&Conn::of(&transaction))?;
                 let offer = read_offer(&Conn::of(&transaction), &product)?;
+                memory.offers.remove(&product);
                 transaction.commit().map_err(StoreError::from)?;
-                memory.lock().unwrap_or_else(PoisonError::into_inner).offers.remove(&product);
                 board.publish(offer.iter(), clock.now());
                 Ok(value)
             })
             .await
     }
 
-    /// Reads every offer anew and publishes it: after another process changed the database.
+    /// Reads all offers anew and publishes them: after another process's change.
     ///
     /// # Errors
     /// When the database can't be read.
@@ -119,6 +122,7 @@ fn run_batch(
     let now = clock.now();
     let mut book = Book { offers: memory.offers, ..Book::default() };
     let due = load_due(&Conn::of(&transaction), &mut book, now)?;
+    book.behind = i64::try_from(due.len()) == Ok(DUE_MAX);
     load(&Conn::of(&transaction), &mut book, commands)?;
     for command in &due {
         decide_on(&mut book, command, now)?;
@@ -140,9 +144,8 @@ fn decide_on(book: &mut Book, command: &Command, now: Timestamp) -> Result<Outco
 }
 
 /// Reads holds whose time has run out, so that their units, and their buyers' limits, are free for this batch already.
-fn load_due(conn: &Conn<'_>, book: &mut Book, now: Timestamp) -> Result<Vec<Command>, StoreError> {
-    const SQL: &str = "SELECT id FROM orders WHERE state = 'held' AND expires_at <= $1 ORDER BY expires_at LIMIT $2";
-    let due = conn.rows(SQL, bind![now.0, DUE_MAX], |row| row.id(0, OrderId::from_bytes))?;
+fn load_due(conn: &Conn<'_>, book: &mut Book, now: Timestamp) -> Result<Vec<Command>, Error> {
+    let due = queries::due(conn, now, DUE_MAX)?;
     for order in &due {
         load_order(conn, book, *order)?;
     }
@@ -197,14 +200,14 @@ fn load_order(conn: &Conn<'_>, book: &mut Book, id: OrderId) -> Result<(), Store
     Ok(())
 }
 
-/// Reads how many units a buyer has, where that matters: each counts once, in the index of live orders.
+/// Reads how many units a buyer has, where that matters; from the index alone, however many orders have ended.
 fn load_live(conn: &Conn<'_>, book: &mut Book, buyer: UserId, product: &ProductId) -> Result<(), StoreError> {
     const SQL: &str = "SELECT COALESCE(SUM(quantity), 0) FROM orders \
-         WHERE product_id = $1 AND buyer_id = $2 AND state IN ('held', 'completed')";
+         WHERE buyer_id = $1 AND product_id = $2 AND closed_at IS NULL";
     let limited = book.offers.get(product).is_some_and(|offer| offer.terms.per_buyer_limit.is_some());
     let key = (buyer, product.clone());
     if limited && !book.live.contains_key(&key) {
-        let live = conn.row(SQL, bind![product.as_str(), buyer.0], |row| row.int(0))?;
+        let live = conn.row(SQL, bind![buyer.0, product.as_str()], |row| row.int(0))?;
         book.live.insert(key, live.unwrap_or(0));
     }
     Ok(())
@@ -236,76 +239,44 @@ fn load_key(conn: &Conn<'_>, book: &mut Book, request: &KeyedRequest) -> Result<
 
 /// Writes what the batch changed; each product's counts once.
 fn save(connection: &Connection, book: &Book, now: Timestamp) -> Result<(), StoreError> {
+    const UPDATE_OFFER: &str =
+        "UPDATE offers SET total = $1, available = $2, held = $3, sold = $4, movement_count = $5 WHERE product_id = $6";
     let conn = Conn::of(connection);
+    let mut insert_order = conn.repeated(rows::INSERT_ORDER)?;
+    let mut update_order = conn.repeated(rows::UPDATE_ORDER)?;
     for (id, is_new) in &book.changes.orders {
         let order = &book.orders[id];
-        if *is_new { insert_order(&conn, order)? } else { update_order(&conn, order)? }
+        if *is_new {
+            insert_order.execute(&rows::order_values(order))?;
+        } else {
+            update_order.execute(&rows::order_changes(order))?;
+        }
     }
+    let mut insert_movement = conn.repeated(rows::INSERT_MOVEMENT)?;
     for movement in &book.changes.movements {
-        rows::insert_movement(&conn, movement)?;
+        insert_movement.execute(&rows::movement_values(movement))?;
     }
+    let mut update_offer = conn.repeated(UPDATE_OFFER)?;
     for product in &book.changes.offers {
         let Offer { stock, movement_count, .. } = &book.offers[product];
-        conn.execute(
-            "UPDATE offers SET total = $1, available = $2, held = $3, sold = $4, movement_count = $5 \
-             WHERE product_id = $6",
-            bind![stock.total(), stock.available, stock.held, stock.sold, *movement_count, product.as_str()],
-        )?;
+        let (total, product) = (stock.total(), product.as_str());
+        update_offer.execute(bind![total, stock.available, stock.held, stock.sold, *movement_count, product])?;
     }
+    save_keys(&conn, book, now)
+}
+
+fn save_keys(conn: &Conn<'_>, book: &Book, now: Timestamp) -> Result<(), StoreError> {
+    const INSERT_KEY: &str = "INSERT INTO idempotency_keys (buyer_id, path, key, body_hash, order_id, refusal, created_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    let mut insert_key = conn.repeated(INSERT_KEY)?;
     for key in &book.changes.keys {
         let record = &book.keys[key];
         let (order, refusal) = match &record.answer {
             Answered::Order(order) => (Some(order.as_bytes()), None),
             Answered::Refused(refusal) => (None, Some(refusal.as_str())),
         };
-        conn.execute(
-            "INSERT INTO idempotency_keys (buyer_id, path, key, body_hash, order_id, refusal, created_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
-            bind![key.buyer.0, &key.path, &key.key, record.body_hash.as_slice(), order, refusal, now.0],
-        )?;
+        let hash = record.body_hash.as_slice();
+        insert_key.execute(bind![key.buyer.0, &key.path, &key.key, hash, order, refusal, now.0])?;
     }
-    Ok(())
-}
-
-fn insert_order(conn: &Conn<'_>, order: &Order) -> Result<(), StoreError> {
-    conn.execute(
-        "INSERT INTO orders (id, buyer_id, product_id, quantity, amount, currency, state, reason, created_at, \
-         expires_at, settled_at, closed_at, payment_provider, payment_reference, payment_status) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
-        bind![
-            order.id.as_bytes(),
-            order.buyer.0,
-            order.product.as_str(),
-            order.quantity,
-            order.amount,
-            order.currency.as_str(),
-            order.state.as_str(),
-            order.reason.map(Reason::as_str),
-            order.created_at.0,
-            order.expires_at.0,
-            order.settled_at.map(|at| at.0),
-            order.closed_at.map(|at| at.0),
-            order.payment.provider.as_ref(),
-            order.payment.reference.as_deref(),
-            order.payment.status.as_str(),
-        ],
-    )?;
-    Ok(())
-}
-
-fn update_order(conn: &Conn<'_>, order: &Order) -> Result<(), StoreError> {
-    conn.execute(
-        "UPDATE orders SET state = $1, reason = $2, settled_at = $3, closed_at = $4, payment_reference = $5, \
-         payment_status = $6 WHERE id = $7",
-        bind![
-            order.state.as_str(),
-            order.reason.map(Reason::as_str),
-            order.settled_at.map(|at| at.0),
-            order.closed_at.map(|at| at.0),
-            order.payment.reference.as_deref(),
-            order.payment.status.as_str(),
-            order.id.as_bytes(),
-        ],
-    )?;
     Ok(())
 }

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 
 use proptest::prelude::*;
 
+use super::command::*;
 use super::decide::{Book, decide};
 use super::model::*;
 use super::rules;

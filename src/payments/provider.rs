@@ -31,6 +31,7 @@ pub trait Provider: Send + Sync + 'static {
     /// The answer on the spot, or `None` when asking takes time.
     fn at_once(&self, order: OrderId, may_leave: bool) -> Option<Charge>;
 
-    /// Asks and waits for the answer.
+    /// Asks and waits for the answer. An order that was asked about before, by a server that has died, gets the answer
+    /// that it got then.
     fn charge(&self, request: ChargeRequest) -> Pin<Box<dyn Future<Output = Charge> + Send + '_>>;
 }

@@ -135,9 +135,9 @@ impl Products {
     {
         let (this, id) = (Arc::clone(self), id.clone());
         let committed = tokio::spawn(async move {
-            let value = this.ledger.change(&id, work).await?;
+            let changed = this.ledger.change_offer(id, work).await;
             this.forget();
-            Ok(value)
+            changed
         });
         committed.await.map_err(|error| Error::internal(format!("changing a product: {error}")))?
     }
@@ -150,5 +150,81 @@ impl Products {
     fn shown(&self, entry: Arc<Entry>) -> Option<Product> {
         let live = self.ledger.live(&entry.id)?;
         Some(Product { entry, live })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::kernel::clock::SystemClock;
+    use crate::kernel::ids::{OrderId, UserId};
+    use crate::ledger::{Command, Done, Enter, Then, Units};
+    use crate::store::Location;
+
+    fn wants(quantity: Units) -> Command {
+        Command::Enter(Enter {
+            order: OrderId::fresh(),
+            buyer: UserId(1),
+            product: "100".parse().unwrap(),
+            quantity,
+            then: Then::Wait,
+            provider: "none",
+            key: None,
+        })
+    }
+
+    #[tokio::test]
+    async fn a_batch_right_behind_a_change_goes_by_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Db::open(&Location::Sqlite(folder.path().join("shop.db"))).await.unwrap();
+        let ledger = Ledger::start(db.clone(), Arc::new(SystemClock), 10).await.unwrap();
+        let products = Products::new(db.clone(), Arc::new(SystemClock), Arc::clone(&ledger));
+        let draft = ProductDraft {
+            id: Some("100".to_owned()),
+            name: Some("Phone".to_owned()),
+            kind: Some("reservation".to_owned()),
+            price: Some(1),
+            stock: Some(10),
+            per_buyer_limit: Some(5),
+            ..ProductDraft::default()
+        };
+        products.add(&draft, Mover::Console).await.unwrap();
+        let (Done::Order(first), _) = ledger.submit(wants(1)).await.unwrap() else { panic!("an order") };
+
+        // The writer is kept busy until both the change and the batch wait for it, in this order.
+        let (go, may_go) = mpsc::channel::<()>();
+        let busy = tokio::spawn({
+            let db = db.clone();
+            async move {
+                db.write(move |_| {
+                    may_go.recv().unwrap();
+                    Ok(())
+                })
+                .await
+            }
+        });
+        tokio::task::yield_now().await;
+        let change = Change { per_buyer_limit: Some(Some(1)), ..Change::default() };
+        let edit = tokio::spawn({
+            let (products, id) = (Arc::clone(&products), first.product.clone());
+            async move { products.edit(&id, change).await }
+        });
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        let second = tokio::spawn({
+            let ledger = Arc::clone(&ledger);
+            async move { ledger.submit(wants(2)).await }
+        });
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        go.send(()).unwrap();
+        busy.await.unwrap().unwrap();
+        edit.await.unwrap().unwrap();
+        assert_eq!(second.await.unwrap().unwrap_err().code(), "limit_reached");
+        assert!(Ledger::audit(&db).await.unwrap().ok());
     }
 }

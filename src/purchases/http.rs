@@ -4,18 +4,17 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{HeaderName, HeaderValue, StatusCode, Uri};
+use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde::Serialize;
 
 use super::service::Purchases;
+use crate::http::problem::IDEMPOTENT_REPLAYED;
 use crate::http::{Buyer, HttpError, IdempotencyKey, InPath, PageQuery, PageView, Path};
 use crate::kernel::error::Error;
 use crate::kernel::ids::{OrderId, UserId};
-use crate::ledger::{Key, Order, Refusal};
-
-const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+use crate::ledger::{Key, Order, Reason, Refusal, State as OrderState};
 
 /// The routes of this room.
 pub fn routes(purchases: Arc<Purchases>) -> Router {
@@ -39,7 +38,9 @@ pub struct OrderView {
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
     created_at: String,
-    expires_at: String,
+    /// Of a hold; nothing else runs out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     settled_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -63,9 +64,9 @@ impl From<Order> for OrderView {
             amount: order.amount,
             currency: order.currency.to_string(),
             state: order.state.as_str(),
-            reason: order.reason.map(crate::ledger::Reason::as_str),
+            reason: order.reason.map(Reason::as_str),
             created_at: order.created_at.to_string(),
-            expires_at: order.expires_at.to_string(),
+            expires_at: (order.state == OrderState::Held).then(|| order.expires_at.to_string()),
             settled_at: order.settled_at.map(|at| at.to_string()),
             closed_at: order.closed_at.map(|at| at.to_string()),
             payment: PaymentView {
@@ -126,7 +127,7 @@ pub(crate) fn scoped(key: Option<IdempotencyKey>, buyer: UserId, uri: &Uri) -> O
 pub(crate) fn answered(status: StatusCode, order: Order, replayed: bool) -> Response {
     let mut response = (status, axum::Json(OrderView::from(order))).into_response();
     if replayed {
-        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+        response.headers_mut().insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
     }
     response
 }

@@ -5,19 +5,15 @@ use std::io;
 use std::path::Path;
 
 use super::reader::{Entry, SeedError, read_entries};
-use super::{HOLD_SECONDS_DEFAULT, SeedProduct, SeedUser};
+use super::{SeedProduct, SeedUser};
 use crate::kernel::actor::Role;
 use crate::kernel::clock::Timestamp;
 use crate::kernel::ids::{PRODUCT_ID_CHARS_MAX, ProductId};
 use crate::kernel::money::{Currency, PRICE_MAX};
+use crate::ledger::{HOLD_SECONDS_DEFAULT, HOLD_SECONDS_MAX, STOCK_MAX};
 
 const PRODUCTS: &str = include_str!("../../data/seed/products.toml");
 const USERS: &str = include_str!("../../data/seed/users.toml");
-
-/// The most units that a seeded product starts with.
-const STOCK_MAX: i64 = 1_000_000_000;
-/// The longest hold: 30 days.
-const HOLD_SECONDS_MAX: i64 = 30 * 24 * 3600;
 
 /// The content of the seed files.
 #[derive(Debug, Clone, PartialEq, Eq)]

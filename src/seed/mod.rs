@@ -15,9 +15,6 @@ use crate::kernel::clock::Timestamp;
 use crate::kernel::ids::ProductId;
 use crate::kernel::money::Currency;
 
-/// How long an unpaid order keeps its units when a product does not say, in seconds.
-pub const HOLD_SECONDS_DEFAULT: i64 = 600;
-
 /// A user to add.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SeedUser {

@@ -22,7 +22,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use serde::Serialize;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -43,6 +43,22 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 
 /// The longest request head, and what a connection may hold in memory at most; hyper's default is over 400 KiB.
 const BUFFER_BYTES_MAX: usize = 65_536;
+
+/// Clients that may wait for the accept loop: a crowd arrives within milliseconds, and whoever finds the queue full tries
+/// again only after a second. The system may allow less (`net.core.somaxconn`).
+const BACKLOG: u32 = 4_096;
+
+/// Listens on `address`; port 0 takes any free one. Must be called inside a tokio runtime.
+///
+/// # Errors
+/// When the address is taken, or not this machine's.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A port whose last server has just stopped is free.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
 
 /// The rooms that this process serves, behind the door.
 pub fn router(app: &App, targets: &Targets) -> Router {
@@ -101,7 +117,7 @@ async fn readyz(State(db): State<Db>) -> Result<Json<Health>, HttpError> {
 /// Runs a server with the tasks that keep `app` up to date.
 ///
 /// # Errors
-/// What [`run`] returns.
+/// When the database can't be read; what [`run`] returns.
 pub async fn serve(
     app: &App,
     router: Router,
@@ -112,6 +128,9 @@ pub async fn serve(
     followers.spawn(Arc::clone(&app.users).follow());
     app.ledger.keep_current();
     app.products.keep_current();
+    if let count @ 1.. = app.payments.resume().await? {
+        tracing::info!(count, "asking again about charges that were under way when the last server ended");
+    }
     run(listener, router, &app.config.limits, shutdown).await
 }
 

@@ -19,7 +19,8 @@ impl ServerLock {
     /// `database_served` when another server has it; `database_unavailable` when the file can't be made.
     pub fn take(location: &Location) -> Result<Self, Error> {
         let Location::Sqlite(database) = location;
-        let mut path = database.clone().into_os_string();
+        // The same file by another name is the same database.
+        let mut path = database.canonicalize().unwrap_or_else(|_| database.clone()).into_os_string();
         path.push(".server-lock");
         let path = PathBuf::from(path);
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {

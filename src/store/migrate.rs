@@ -11,6 +11,20 @@ const MIGRATIONS: &[&str] = &[include_str!("migrations/sqlite/0001_first_sale.sq
 /// The schema version that this program works on.
 pub const SCHEMA_VERSION: usize = MIGRATIONS.len();
 
+/// The header's mark of this program's files, as the first migration sets it.
+const APPLICATION_ID: i64 = 0x7072_6f72;
+
+/// Whether a file is this program's, or empty. Another program's must be left as it is.
+pub(super) fn is_ours(connection: &mut Connection) -> Result<bool, StoreError> {
+    let snapshot = connection.transaction()?; // another process may be migrating
+    let application: i64 = snapshot.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+    if application != 0 {
+        return Ok(application == APPLICATION_ID);
+    }
+    let tables: i64 = snapshot.query_row("SELECT COUNT(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    Ok(tables == 0)
+}
+
 /// Brings the schema up to date, each step in one transaction.
 ///
 /// # Errors

@@ -97,6 +97,9 @@ impl Db {
     }
 }
 
+/// The code of [`StoreError::Failed`].
+const STORAGE_FAILED: &str = "storage_failed";
+
 /// What a statement can fail with, as far as callers tell it apart.
 #[derive(Debug)]
 pub enum StoreError {
@@ -106,6 +109,8 @@ pub enum StoreError {
     Locked(String),
     /// The disk is full.
     Full(String),
+    /// The disk failed: whether the transaction will be there after a restart is not known.
+    Failed(String),
     /// Anything else.
     Other(String),
 }
@@ -124,6 +129,13 @@ impl From<StoreError> for Error {
                     "서버의 디스크가 가득 찼습니다. 변경된 것은 없습니다.",
                 );
                 Self::new(Kind::Busy, "storage_full", detail).because(why).retry_after_s(30)
+            }
+            StoreError::Failed(why) => {
+                let detail = Text::fixed(
+                    "The server's disk failed; whether this was done is not known. Look again before you repeat it.",
+                    "서버의 디스크에 문제가 생겨 처리 여부를 알 수 없습니다. 다시 시도하기 전에 확인하세요.",
+                );
+                Self::new(Kind::Busy, STORAGE_FAILED, detail).because(why).retry_after_s(60)
             }
             StoreError::Other(why) => Self::internal(why),
         }

@@ -1,5 +1,7 @@
 //! The SQLite driver: one writer thread, a few reader threads, WAL, full durability.
 
+use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
@@ -10,7 +12,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, params_from_iter};
 use tokio::sync::{oneshot, watch};
 
-use super::{Row, StoreError, Value, migrate};
+use super::{Row, STORAGE_FAILED, StoreError, Value, migrate};
 use crate::kernel::error::{Error, Kind, Text};
 
 /// Reads that may wait; more are answered busy.
@@ -25,6 +27,10 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const WATCH_INTERVAL: Duration = Duration::from_millis(200);
 /// WAL pages after which a commit checkpoints: 4096 pages of 4 KiB are 16 MiB.
 const CHECKPOINT_PAGES: u32 = 4096;
+/// The most page cache of the writer: the leaves of a large sale's index by buyer, which purchases hit at random.
+const WRITER_CACHE_KIB: i32 = 65_536;
+/// The most page cache of a reader.
+const READER_CACHE_KIB: i32 = 8_192;
 /// The first SQLite without the fault that could corrupt a WAL database when it was reset (`sqlite.org/wal.html`).
 const SQLITE_OLDEST: (i32, &str) = (3_051_003, "3.51.3");
 
@@ -44,7 +50,11 @@ impl Driver {
     /// Opens the file (and its folder), migrates it and starts the threads.
     pub(super) fn open(path: &Path) -> Result<Self, Error> {
         check_version(rusqlite::version_number())?;
-        let mut writer = connect(path).map_err(|error| cannot_open(path, &error))?;
+        let mut writer = open_file(path).map_err(|error| cannot_open(path, &error))?;
+        if !migrate::is_ours(&mut writer).map_err(|error| cannot_open(path, &error))? {
+            return Err(not_ours(path));
+        }
+        configure(&writer, WRITER_CACHE_KIB).map_err(|error| cannot_open(path, &error))?;
         migrate::run(&mut writer)?;
         let (changed_sender, changed) = watch::channel(0);
         let (writes, write_jobs) = flume::bounded::<Job>(WRITE_QUEUE_MAX);
@@ -52,7 +62,8 @@ impl Driver {
         let mut threads = vec![spawn("preorder-writer", move || write_loop(writer, &write_jobs, &changed_sender))?];
         let readers = std::thread::available_parallelism().map_or(2, |n| n.get().clamp(2, 8));
         for _ in 0..readers {
-            let mut reader = connect(path).map_err(|error| cannot_open(path, &error))?;
+            let mut reader = open_file(path).map_err(|error| cannot_open(path, &error))?;
+            configure(&reader, READER_CACHE_KIB).map_err(|error| cannot_open(path, &error))?;
             reader.pragma_update(None, "query_only", true).map_err(StoreError::from)?;
             let jobs = read_jobs.clone();
             threads.push(spawn("preorder-reader", move || {
@@ -186,9 +197,30 @@ impl Conn<'_> {
         rows.next()?.map(|row| read(Row(row))).transpose()
     }
 
+    /// A statement that will be run many times in a row.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(crate) fn repeated(&self, sql: &str) -> Result<Repeated<'_>, StoreError> {
+        Ok(Repeated(self.0.prepare_cached(sql)?))
+    }
+
     /// Wraps a connection that the ledger's adapter has put into a transaction.
     pub(crate) fn of(connection: &Connection) -> Conn<'_> {
         Conn(connection)
+    }
+}
+
+/// A prepared statement: a batch looks it up once, not once for each of its rows.
+pub(crate) struct Repeated<'a>(rusqlite::CachedStatement<'a>);
+
+impl Repeated<'_> {
+    /// Runs it; gives the number of rows that it changed.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(crate) fn execute(&mut self, parameters: &[Value<'_>]) -> Result<usize, StoreError> {
+        Ok(self.0.execute(params_from_iter(parameters))?)
     }
 }
 
@@ -205,22 +237,41 @@ fn check_version(number: i32) -> Result<(), Error> {
     Err(Error::new(Kind::Conflict, "sqlite_too_old", detail))
 }
 
-fn connect(path: &Path) -> Result<Connection, StoreError> {
+fn open_file(path: &Path) -> Result<Connection, StoreError> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder)
             .map_err(|error| StoreError::Other(format!("its folder {} can't be made: {error}", folder.display())))?;
     }
+    // It holds password hashes and addresses. SQLite gives the files beside it the same mode. Never opened when it is
+    // there: closing it again would take away the locks of this process's other connections (sqlite.org/howtocorrupt).
+    drop(File::options().write(true).create_new(true).mode(0o600).open(path));
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
-    connection.pragma_update(None, "journal_mode", "WAL")?;
+    Ok(connection)
+}
+
+fn configure(connection: &Connection, cache_kib: i32) -> Result<(), StoreError> {
+    // Where WAL can't be had, SQLite says so in the answer only, and readers would stop the writer.
+    let mode: String = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
+    if mode != "wal" {
+        return Err(StoreError::Other(format!("its file system can't hold a write-ahead log (journal mode {mode})")));
+    }
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
-    connection.pragma_update(None, "cache_size", -16_384)?; // 16 MiB a connection
+    connection.pragma_update(None, "cache_size", -cache_kib)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
-    Ok(connection)
+    Ok(())
+}
+
+fn not_ours(path: &Path) -> Error {
+    let detail = Text::made(
+        format!("{} is another program's database; it was left as it is.", path.display()),
+        format!("{}은(는) 다른 프로그램의 데이터베이스입니다. 변경하지 않았습니다.", path.display()),
+    );
+    Error::new(Kind::Conflict, "database_foreign", detail)
 }
 
 fn cannot_open(path: &Path, error: &StoreError) -> Error {
@@ -231,7 +282,11 @@ fn cannot_open(path: &Path, error: &StoreError) -> Error {
         );
         return Error::new(Kind::Busy, "database_locked", detail).because(why.as_str()).retry_after_s(1);
     }
-    let (StoreError::Other(why) | StoreError::Locked(why) | StoreError::Full(why) | StoreError::Duplicate(why)) = error;
+    let (StoreError::Other(why)
+    | StoreError::Failed(why)
+    | StoreError::Locked(why)
+    | StoreError::Full(why)
+    | StoreError::Duplicate(why)) = error;
     let detail = Text::made(
         format!("The database {} can't be opened: {why}.", path.display()),
         format!("데이터베이스 {}를 열 수 없습니다: {why}", path.display()),
@@ -294,11 +349,8 @@ async fn receive<T>(answer: oneshot::Receiver<Result<T, Error>>) -> Result<T, Er
 
 /// Why nothing may be written any more, if `error` says so: after a failed fsync the page cache can't be trusted.
 fn disk_failed(error: &Error) -> Option<String> {
-    let internal = error.parts().internal.as_ref()?;
-    (error.kind() == Kind::Internal && internal.starts_with(DISK_FAILED)).then(|| internal.clone())
+    (error.code() == STORAGE_FAILED).then(|| error.parts().internal.clone().unwrap_or_default())
 }
-
-const DISK_FAILED: &str = "disk I/O error";
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
@@ -306,7 +358,7 @@ impl From<rusqlite::Error> for StoreError {
         match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Locked(text),
             Some(ErrorCode::DiskFull) => Self::Full(text),
-            Some(ErrorCode::SystemIoFailure) => Self::Other(format!("{DISK_FAILED}: {text}")),
+            Some(ErrorCode::SystemIoFailure) => Self::Failed(text),
             Some(ErrorCode::ConstraintViolation) => match text.strip_prefix("UNIQUE constraint failed: ") {
                 Some(columns) => Self::Duplicate(columns.to_owned()),
                 None => Self::Other(text),
@@ -324,5 +376,32 @@ mod tests {
     fn an_sqlite_with_the_wal_reset_fault_is_refused() {
         assert!(check_version(rusqlite::version_number()).is_ok());
         assert_eq!(check_version(3_051_002).unwrap_err().code(), "sqlite_too_old");
+    }
+
+    #[test]
+    fn another_programs_database_is_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notes.db");
+        let other = Connection::open(&path).unwrap();
+        // Its own count of schema changes may well be ours.
+        other.execute_batch("CREATE TABLE notes (text TEXT); PRAGMA user_version = 1").unwrap();
+        drop(other);
+        let before = std::fs::read(&path).unwrap();
+        assert_eq!(Driver::open(&path).err().unwrap().code(), "database_foreign");
+        assert_eq!(std::fs::read(&path).unwrap(), before);
+    }
+
+    #[test]
+    fn only_its_owner_reads_a_new_database() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("shop.db");
+        let driver = Driver::open(&path).unwrap();
+        for file in ["shop.db", "shop.db-wal", "shop.db-shm"] {
+            let mode = std::fs::metadata(folder.path().join(file)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{file}");
+        }
+        drop(driver);
+        Driver::open(&path).unwrap();
     }
 }

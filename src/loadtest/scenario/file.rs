@@ -7,19 +7,15 @@ use toml::Spanned;
 
 use super::faults::{Faults, Place};
 use super::{
-    BUYERS_MAX, CrowdTerms, DURATION_SECONDS_MAX, Journey, Limits, PaymentRates, ProductTerms, STOCK_MAX, Scenario,
-    Step, count,
+    BUYERS_MAX, CrowdTerms, DURATION_SECONDS_MAX, Journey, Limits, PaymentRates, ProductTerms, Scenario, Step, count,
 };
 use crate::kernel::money::PRICE_MAX;
+use crate::ledger::{HOLD_SECONDS_DEFAULT, HOLD_SECONDS_MAX, STOCK_MAX};
 
 /// The most connections at once: one machine has fewer ports towards one address.
 const CONNECTIONS_MAX: i64 = 20_000;
 /// The longest pause; shorter than the time after which a silent run counts as stuck.
 const THINK_MS_MAX: i64 = 10_000;
-/// The longest hold that a scenario may ask for, a day.
-const HOLD_SECONDS_MAX: i64 = 86_400;
-/// A hold when the scenario does not say, like any other product's.
-const HOLD_SECONDS_DEFAULT: i64 = 600;
 /// The most weight of one journey.
 const WEIGHT_MAX: i64 = 1_000_000;
 /// The most steps of one journey.
