@@ -5,7 +5,8 @@
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 
-use super::model::{Kind, Offer, Refusal, SaleState, Stock, Terms, Units};
+use super::command::Refusal;
+use super::model::{Kind, Offer, SaleState, Stock, Terms, Units};
 use super::rules;
 use crate::kernel::clock::Timestamp;
 use crate::kernel::ids::ProductId;

@@ -7,9 +7,10 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::command::{Command, Done, Enter, Outcome, Refusal, Then};
 use super::model::{
-    Answered, Charge, Command, Done, Enter, FinalRefusal, Key, KeyRecord, KeyedRequest, Kind, Movement, MovementKind,
-    Mover, Offer, Order, Outcome, Payment, PaymentStatus, Reason, Refusal, State, Then, Units,
+    Answered, Charge, FinalRefusal, Key, KeyRecord, KeyedRequest, Kind, Movement, MovementKind, Mover, Offer, Order,
+    Payment, PaymentStatus, Reason, State, Units,
 };
 use super::rules::{self, Imbalance};
 use crate::kernel::clock::Timestamp;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::model::{Command, Outcome};
+use super::command::{Command, Outcome};
 use super::sqlite::SqliteLedger;
 use crate::kernel::error::{Error, Kind};
 

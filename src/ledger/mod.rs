@@ -8,6 +8,7 @@
 
 pub mod audit;
 mod board;
+mod command;
 mod decide;
 mod engine;
 mod model;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use board::Live;
+pub use command::*;
 pub use model::*;
 pub use queries::OrderFilter;
 

@@ -1,6 +1,7 @@
 //! The words of the refusals: code, class, and a sentence in both languages, each in one place.
 
-use super::model::{Failure, Refusal, STOCK_MAX, State, Stock};
+use super::command::Refusal;
+use super::model::{Failure, STOCK_MAX, State, Stock};
 use crate::kernel::error::{Error, Kind, Text};
 
 impl From<Refusal> for Error {

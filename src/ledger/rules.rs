@@ -2,8 +2,9 @@
 //!
 //! Everything that moves units goes through [`moved`], which refuses to let a count go below zero.
 
+use super::command::Refusal;
 use super::model::{
-    Failure, MovementKind, Offer, Order, Payment, PaymentStatus, Reason, Refusal, SaleState, State, Stock, Terms, Units,
+    Failure, MovementKind, Offer, Order, Payment, PaymentStatus, Reason, SaleState, State, Stock, Terms, Units,
 };
 use crate::kernel::clock::Timestamp;
 

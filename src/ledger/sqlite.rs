@@ -9,8 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::board::Board;
+use super::command::{Command, Outcome};
 use super::decide::{Book, decide, keyed_request};
-use super::model::{Answered, Command, KeyRecord, KeyedRequest, Offer, Order, Outcome, Reason};
+use super::model::{Answered, KeyRecord, KeyedRequest, Offer, Order, Reason};
 use super::rows::{self, select_offers, select_orders};
 use crate::kernel::clock::{Clock, Timestamp};
 use crate::kernel::error::Error;

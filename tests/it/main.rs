@@ -4,6 +4,7 @@
 mod cli;
 mod docs;
 mod extractors;
+mod law;
 mod ledger;
 mod server;
 mod support;

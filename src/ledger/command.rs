@@ -1,0 +1,155 @@
+//! What can be asked of the ledger, and what comes of it.
+
+use super::model::{Charge, Failure, KeyedRequest, Movement, Mover, Order, State, Stock, Units};
+use crate::kernel::clock::Timestamp;
+use crate::kernel::ids::{OrderId, ProductId, UserId};
+
+/// What can be asked of the ledger.
+#[derive(Debug, Clone)]
+pub enum Command {
+    /// Take units for a buyer.
+    Enter(Enter),
+    /// Charge a held order and settle it. Without a charge the order is marked as being charged, and a
+    /// [`Command::Settle`] follows.
+    Confirm {
+        /// Which.
+        order: OrderId,
+        /// Whose.
+        buyer: UserId,
+        /// How the charge ended, when the provider answers on the spot.
+        charge: Option<Charge>,
+        /// The buyer's key.
+        key: Option<KeyedRequest>,
+    },
+    /// The answer to a charge that took its time.
+    Settle {
+        /// Which.
+        order: OrderId,
+        /// How it ended.
+        charge: Charge,
+    },
+    /// End a hold.
+    Cancel {
+        /// Which.
+        order: OrderId,
+        /// Who wants it: a buyer reaches only their own.
+        by: Mover,
+        /// The buyer's key.
+        key: Option<KeyedRequest>,
+    },
+    /// Pay a completed order back.
+    Refund {
+        /// Which.
+        order: OrderId,
+        /// Who wants it: a buyer reaches only their own.
+        by: Mover,
+        /// The buyer's key.
+        key: Option<KeyedRequest>,
+    },
+    /// End a hold whose time has run out; one that is still running is left alone.
+    Expire {
+        /// Which.
+        order: OrderId,
+    },
+    /// Add units, or take available ones off sale.
+    Adjust {
+        /// Which product.
+        product: ProductId,
+        /// How many; negative takes off.
+        delta: Units,
+        /// Who.
+        by: Mover,
+        /// Why.
+        reason: Option<String>,
+    },
+}
+
+/// A buyer wants units.
+#[derive(Debug, Clone)]
+pub struct Enter {
+    /// The order's id, should there be one.
+    pub order: OrderId,
+    /// Who wants them.
+    pub buyer: UserId,
+    /// Of what.
+    pub product: ProductId,
+    /// How many.
+    pub quantity: Units,
+    /// How it goes on.
+    pub then: Then,
+    /// The provider's name, for the order's payment.
+    pub provider: &'static str,
+    /// The buyer's key, if there is one.
+    pub key: Option<KeyedRequest>,
+}
+
+/// How an order goes on after its units were taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Then {
+    /// It waits for the buyer: `POST /payments`.
+    Wait,
+    /// It is settled in the same step: a one-call purchase whose provider answers on the spot.
+    Settle(Charge),
+    /// It is being charged: a one-call purchase whose provider takes its time.
+    Charge,
+}
+
+/// What the ledger did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Done {
+    /// The order as it stands, or as it stood when the key was first used.
+    Order(Order),
+    /// The adjustment's row.
+    Movement(Movement),
+    /// Nothing was to do.
+    Nothing,
+}
+
+/// Why the ledger did not do it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// There is no such product, or no longer.
+    ProductNotFound,
+    /// A general product can't be bought in one call.
+    NotAReservation,
+    /// The window opens later.
+    SaleNotOpen(Timestamp),
+    /// The window has closed.
+    SaleClosed,
+    /// Fewer units are available than were asked for.
+    SoldOut,
+    /// The buyer's live orders would exceed the limit.
+    LimitReached,
+    /// The sum would not fit.
+    AmountTooLarge,
+    /// There is no such order for this asker.
+    OrderNotFound,
+    /// The hold's time ran out.
+    HoldExpired(OrderId),
+    /// Nothing was charged; the order is cancelled.
+    Unpaid(OrderId, Failure),
+    /// The order was resolved in another way before.
+    Resolved(OrderId, State),
+    /// A charge for this order is under way.
+    InProgress(OrderId),
+    /// Fewer units are available than shall be taken off.
+    CannotWithdraw {
+        /// The counts as they are.
+        stock: Stock,
+        /// What was asked for.
+        delta: Units,
+    },
+    /// There would be more than [`STOCK_MAX`](super::model::STOCK_MAX).
+    TooManyUnits,
+    /// The key was used with another request.
+    KeyMismatch,
+}
+
+/// A command's outcome, and whether it was told before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// What was done, or why not.
+    pub result: Result<Done, Refusal>,
+    /// True when an idempotency key brought a first answer back.
+    pub replayed: bool,
+}
