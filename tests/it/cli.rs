@@ -1,59 +1,8 @@
 //! The command line as its users see it: exit code, stdout and stderr together.
 
-use std::fmt::Write as _;
-use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::Stdio;
 
-use tempfile::TempDir;
-
-/// Somebody at a shell, in an empty folder and with a clean environment.
-struct Shell {
-    folder: TempDir,
-}
-
-impl Shell {
-    fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
-    }
-
-    fn path(&self) -> &Path {
-        self.folder.path()
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        std::fs::write(self.path().join(name), text).unwrap();
-    }
-
-    fn command(&self, line: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_preorder"));
-        command.args(line.split_whitespace()).current_dir(self.path()).env_clear().stdin(Stdio::null());
-        command
-    }
-
-    fn output(&self, line: &str) -> Output {
-        self.command(line).output().unwrap()
-    }
-
-    /// What the user sees, as a snapshot.
-    fn run(&self, line: &str) -> String {
-        seen(line, &self.output(line))
-    }
-
-    fn run_with(&self, line: &str, environment: &[(&str, &str)]) -> String {
-        let mut command = self.command(line);
-        seen(line, &command.envs(environment.iter().copied()).output().unwrap())
-    }
-}
-
-fn seen(line: &str, output: &Output) -> String {
-    let mut text = format!("$ preorder {line}\n");
-    text.push_str(std::str::from_utf8(&output.stdout).unwrap());
-    for line in std::str::from_utf8(&output.stderr).unwrap().lines() {
-        writeln!(text, "! {line}").unwrap();
-    }
-    writeln!(text, "exit {}", output.status.code().unwrap()).unwrap();
-    text
-}
+use crate::support::{Shell, seen};
 
 #[test]
 fn help() {

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
 
 mod cli;
+mod crash;
 mod docs;
 mod extractors;
 mod law;
