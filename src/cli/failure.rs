@@ -88,6 +88,11 @@ fn hint_for(code: &str) -> Option<&'static str> {
         "busy" | "database_locked" => "Try again in a moment; another process may be at work on this database.",
         "database_served" => "Stop the other server first, or name another database with --db sqlite:PATH.",
         "storage_full" => "Free some space and try again.",
+        "server_unreachable" => "Start one with 'preorder serve', or leave --url out: a temporary server is used then.",
+        "not_preorder" => "'preorder serve' prints the URL to give here.",
+        "other_server" => {
+            "Name the server's own database with --db, or leave --url out: a temporary server is used then."
+        }
         "user_not_found" => "'preorder user list' shows every user.",
         "product_not_found" => "'preorder product list' shows every product.",
         "order_not_found" => "'preorder order list' shows every order.",

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
 use tokio_util::task::TaskTracker;
 
 use super::provider::{ChargeRequest, Provider};
@@ -17,6 +18,8 @@ use crate::ledger::{
 /// How often a settlement is tried again while the database is busy, and how long in all: 10 minutes.
 const SETTLE_RETRY: Duration = Duration::from_millis(200);
 const SETTLE_TRIES_MAX: u32 = 3_000;
+/// How many charges of the last server are asked about at once.
+const RESUMED_AT_ONCE: usize = 32;
 
 /// An order, and whether an idempotency key brought a first answer back.
 #[derive(Debug, Clone)]
@@ -105,6 +108,34 @@ impl Payments {
     pub async fn cancel(&self, buyer: UserId, order: OrderId, key: Option<Key>) -> Result<Answer, Error> {
         self.submit(Command::Cancel { order, by: Mover::User(buyer), key: key.map(|key| KeyedRequest::new(key, "")) })
             .await
+    }
+
+    /// Takes up the charges that the last server left unanswered: without it their buyers would be told `in_progress`
+    /// until the hold runs out, and money that was taken would be forgotten. Call it before the first request is let in.
+    ///
+    /// # Errors
+    /// When the orders can't be read.
+    pub async fn resume(self: &Arc<Self>) -> Result<(), Error> {
+        let orders = self.ledger.charging().await?;
+        if orders.is_empty() {
+            return Ok(());
+        }
+        tracing::info!(charges = orders.len(), "taking up the charges that the last server left");
+        let this = Arc::clone(self);
+        self.charges.spawn(async move {
+            let charges = futures_util::stream::iter(orders);
+            charges.for_each_concurrent(RESUMED_AT_ONCE, async |order| this.charge_again(&order).await).await;
+        });
+        Ok(())
+    }
+
+    /// The buyer has gone meanwhile; only a fault is worth a word.
+    async fn charge_again(&self, order: &Order) {
+        if let Err(error) = self.charge(order, false).await
+            && matches!(error.kind(), Kind::Internal | Kind::Busy)
+        {
+            tracing::warn!(%error, order = %order.id, "a charge could not be settled; the next start tries again");
+        }
     }
 
     /// Waits until every charge under way is settled.

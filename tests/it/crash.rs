@@ -278,6 +278,14 @@ async fn a_killed_server_loses_nothing_that_it_answered() {
         assert!(answers.load(Ordering::SeqCst) >= kill_at);
 
         let server = shell.serve("", &settings).await;
+        // Charges that were cut off are settled first, so that from here on an order changes only when somebody asks.
+        let pending = "SELECT COUNT(*) FROM orders WHERE payment_status = 'pending'";
+        in_time(async {
+            while rows(&shell, pending) > 0 {
+                server.anonymous().get("/healthz").await.ok(200);
+            }
+        })
+        .await;
         for client in &mut clients {
             client.check_orders(&server.anonymous()).await;
             client.check_keys(&server.anonymous()).await;
@@ -306,4 +314,40 @@ async fn nobody_holds_for_longer_than_allowed(shell: &Shell, server: &Serving) {
     crate::support::eventually(&server.anonymous(), "/products/quick/stock", |page| page.body["held"] == 0).await;
     let early = "SELECT COUNT(*) FROM orders WHERE reason = 'expired' AND closed_at < expires_at";
     assert_eq!(rows(shell, early), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_charge_that_a_crash_cut_off_is_taken_up_again() {
+    let shell = Shell::new();
+    shell.ok("product add --id p --name P --type reservation --price 1000 --stock 2 --hold-seconds 3600");
+    shell.ok("seed --users 1");
+    let token = shell.ok("user token buyer000001@preorder.example").trim().to_owned();
+    let rates = [("PREORDER_PAYMENT_SIMULATED_ABANDON_RATE", "0"), ("PREORDER_PAYMENT_SIMULATED_DECLINE_RATE", "0")];
+    let never = [rates[0], rates[1], ("PREORDER_PAYMENT_SIMULATED_LATENCY_MS", "60000")];
+    let server = shell.serve("", &never).await;
+    let ask = |server: &Serving| {
+        let asker = server.anonymous().bearer(&token);
+        let request = asker.request(Method::POST, "/payments/pre-order").json(&json!({ "productId": "p" }));
+        let request = request.header("idempotency-key", "k");
+        async move { asker.try_send(request).await }
+    };
+    let cut_off = tokio::spawn(ask(&server));
+    let buyer = server.anonymous().bearer(&token);
+    let pending = |answer: &Answer| answer.body["items"][0]["payment"]["status"] == "pending";
+    crate::support::eventually(&buyer, "/purchases", pending).await;
+    server.kill().await;
+    assert!(in_time(cut_off).await.unwrap().is_none());
+
+    let server = shell.serve("", &rates).await;
+    let answer = in_time(async {
+        loop {
+            let answer = ask(&server).await.unwrap();
+            if answer.body["code"] != "in_progress" {
+                return answer;
+            }
+        }
+    })
+    .await;
+    assert_eq!((answer.status.as_u16(), &answer.body["state"]), (201, &json!("completed")), "{:?}", answer.body);
+    assert_eq!(shell.json("audit --json")["orders"]["completed"], 1);
 }

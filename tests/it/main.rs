@@ -7,6 +7,7 @@ mod docs;
 mod extractors;
 mod law;
 mod ledger;
+mod rehearsal;
 mod server;
 mod support;
 mod users;

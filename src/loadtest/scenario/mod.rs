@@ -18,9 +18,9 @@ pub const PRESETS: [(&str, &str); 3] = [
 ];
 
 /// The most buyers of a run: each is a user row, a session and a token in memory.
-const BUYERS_MAX: i64 = 1_000_000;
+pub const BUYERS_MAX: i64 = 1_000_000;
 /// The most units on sale.
-const STOCK_MAX: i64 = 1_000_000_000;
+pub const STOCK_MAX: i64 = 1_000_000_000;
 /// The longest run, a day.
 const DURATION_SECONDS_MAX: i64 = 86_400;
 

@@ -23,7 +23,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-pub(crate) use self::shell::{Serving, Shell, seen};
+pub(crate) use self::shell::{Serving, Shell, hidden, seen};
 
 /// Everybody's password.
 pub(crate) const PASSWORD: &str = "correct horse";

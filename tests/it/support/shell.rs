@@ -50,7 +50,12 @@ impl Shell {
 
     /// What the user sees, as a snapshot.
     pub(crate) fn run(&self, line: &str) -> String {
-        seen(line, &self.output(line))
+        hidden(&seen(line, &self.output(line)))
+    }
+
+    /// What the user sees of several commands, one after the other.
+    pub(crate) fn runs<'a>(&self, lines: impl IntoIterator<Item = &'a str>) -> String {
+        lines.into_iter().map(|line| self.run(line)).collect::<Vec<_>>().join("\n")
     }
 
     pub(crate) fn run_with(&self, line: &str, environment: &[(&str, &str)]) -> String {
@@ -64,7 +69,7 @@ impl Shell {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.envs(TEST_SETTINGS).spawn().unwrap();
         child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-        seen(line, &child.wait_with_output().unwrap())
+        hidden(&seen(line, &child.wait_with_output().unwrap()))
     }
 
     /// Runs what must succeed, and gives its stdout.
@@ -148,6 +153,41 @@ fn words(line: &str) -> Vec<String> {
         }
     }
     words
+}
+
+/// Hides what differs from run to run: ids, times and tokens, and the room that they take in a table.
+pub(crate) fn hidden(text: &str) -> String {
+    let mut shown = String::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let in_word = |c: char| c.is_ascii_alphanumeric() || "-_:.+".contains(c);
+        let length = rest.find(|c| !in_word(c)).unwrap_or(rest.len());
+        if length == 0 {
+            let first = rest.chars().next().unwrap();
+            shown.push(first);
+            rest = &rest[first.len_utf8()..];
+            continue;
+        }
+        let (word, after) = rest.split_at(length);
+        let name = if word.parse::<preorder::kernel::ids::OrderId>().is_ok() {
+            "<id>"
+        } else if word.contains('T') && word.parse::<preorder::kernel::clock::Timestamp>().is_ok() {
+            "<time>"
+        } else if word.starts_with("eyJ") {
+            "<token>"
+        } else {
+            shown.push_str(word);
+            rest = after;
+            continue;
+        };
+        shown.push_str(name);
+        rest = if after.starts_with("  ") {
+            &after[after.len() - after.trim_start_matches(' ').len() - 2..]
+        } else {
+            after
+        };
+    }
+    shown
 }
 
 /// Exit code, stdout and stderr in one text.

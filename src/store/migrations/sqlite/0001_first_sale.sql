@@ -76,6 +76,7 @@ CREATE TABLE orders (
 CREATE INDEX orders_by_buyer ON orders (buyer_id, id);
 CREATE INDEX orders_live ON orders (product_id, buyer_id, quantity) WHERE state IN ('held', 'completed');
 CREATE INDEX orders_due ON orders (expires_at) WHERE state = 'held';
+CREATE INDEX orders_charging ON orders (id) WHERE payment_status = 'pending';
 
 -- Append-only. A row's three amounts are what it adds to the product's counts.
 CREATE TABLE movements (
