@@ -192,7 +192,8 @@ impl Payments {
         loop {
             let settled = self.submit(Command::Settle { order: order.id, charge: charge.clone() }).await;
             match settled {
-                Err(error) if error.kind() == Kind::Busy && tries < SETTLE_TRIES_MAX => {
+                // What can't be written any more is settled after the next start.
+                Err(error) if error.kind() == Kind::Busy && !error.is_storage_failed() && tries < SETTLE_TRIES_MAX => {
                     tries += 1;
                     tokio::time::sleep(SETTLE_RETRY).await;
                 }

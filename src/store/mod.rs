@@ -106,6 +106,8 @@ pub enum StoreError {
     Locked(String),
     /// The disk is full.
     Full(String),
+    /// The disk failed. After that nothing may be written any more: what a failed `fsync` left behind can't be known.
+    Failed(String),
     /// Anything else.
     Other(String),
 }
@@ -125,6 +127,7 @@ impl From<StoreError> for Error {
                 );
                 Self::new(Kind::Busy, "storage_full", detail).because(why).retry_after_s(30)
             }
+            StoreError::Failed(why) => Self::storage_failed(why),
             StoreError::Other(why) => Self::internal(why),
         }
     }

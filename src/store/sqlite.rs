@@ -102,7 +102,7 @@ impl Driver {
         F: FnOnce(&mut Connection) -> Result<T, Error> + Send + 'static,
     {
         if let Some(why) = self.failed.borrow().as_ref() {
-            return Err(Error::busy(60).because(format!("the database failed earlier: {why}")));
+            return Err(Error::storage_failed(format!("the database failed earlier: {why}")));
         }
         let failed = Arc::clone(&self.failed);
         let answer = enqueue(&self.writes, move |connection| {
@@ -231,7 +231,11 @@ fn cannot_open(path: &Path, error: &StoreError) -> Error {
         );
         return Error::new(Kind::Busy, "database_locked", detail).because(why.as_str()).retry_after_s(1);
     }
-    let (StoreError::Other(why) | StoreError::Locked(why) | StoreError::Full(why) | StoreError::Duplicate(why)) = error;
+    let (StoreError::Other(why)
+    | StoreError::Locked(why)
+    | StoreError::Full(why)
+    | StoreError::Failed(why)
+    | StoreError::Duplicate(why)) = error;
     let detail = Text::made(
         format!("The database {} can't be opened: {why}.", path.display()),
         format!("데이터베이스 {}를 열 수 없습니다: {why}", path.display()),
@@ -294,11 +298,8 @@ async fn receive<T>(answer: oneshot::Receiver<Result<T, Error>>) -> Result<T, Er
 
 /// Why nothing may be written any more, if `error` says so: after a failed fsync the page cache can't be trusted.
 fn disk_failed(error: &Error) -> Option<String> {
-    let internal = error.parts().internal.as_ref()?;
-    (error.kind() == Kind::Internal && internal.starts_with(DISK_FAILED)).then(|| internal.clone())
+    error.is_storage_failed().then(|| error.parts().internal.clone().unwrap_or_default())
 }
-
-const DISK_FAILED: &str = "disk I/O error";
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
@@ -306,7 +307,7 @@ impl From<rusqlite::Error> for StoreError {
         match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Locked(text),
             Some(ErrorCode::DiskFull) => Self::Full(text),
-            Some(ErrorCode::SystemIoFailure) => Self::Other(format!("{DISK_FAILED}: {text}")),
+            Some(ErrorCode::SystemIoFailure) => Self::Failed(text),
             Some(ErrorCode::ConstraintViolation) => match text.strip_prefix("UNIQUE constraint failed: ") {
                 Some(columns) => Self::Duplicate(columns.to_owned()),
                 None => Self::Other(text),

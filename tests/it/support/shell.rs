@@ -8,7 +8,8 @@ use std::process::{Command, ExitStatus, Output, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
+use tokio::process::ChildStdout;
 
 use super::{Asker, in_time};
 
@@ -100,6 +101,7 @@ pub(crate) struct Serving {
     pub(crate) url: String,
     /// The line in which it said so.
     pub(crate) line: String,
+    lines: Option<Lines<BufReader<ChildStdout>>>,
     log: std::path::PathBuf,
 }
 
@@ -113,7 +115,7 @@ impl Serving {
         let line = in_time(lines.next_line()).await.unwrap();
         let line = line.unwrap_or_else(|| panic!("no server: {}", std::fs::read_to_string(&log).unwrap()));
         let url = line.split_whitespace().find(|word| word.starts_with("http://")).unwrap().to_owned();
-        Self { child, url, line, log }
+        Self { child, url, line, lines: Some(lines), log }
     }
 
     /// Somebody without a token, with connections of their own.
@@ -134,6 +136,11 @@ impl Serving {
     pub(crate) async fn kill(mut self) {
         self.signal(Signal::KILL);
         assert!(!self.ended().await.success());
+    }
+
+    /// What it prints after its first line.
+    pub(crate) fn output(&mut self) -> Lines<BufReader<ChildStdout>> {
+        self.lines.take().unwrap()
     }
 
     /// What it wrote to stderr.
@@ -173,6 +180,8 @@ pub(crate) fn hidden(text: &str) -> String {
             "<id>"
         } else if word.contains('T') && word.parse::<preorder::kernel::clock::Timestamp>().is_ok() {
             "<time>"
+        } else if word.strip_prefix("sim-").is_some_and(|id| id.parse::<preorder::kernel::ids::OrderId>().is_ok()) {
+            "<charge>"
         } else if word.starts_with("eyJ") {
             "<token>"
         } else {
