@@ -8,8 +8,8 @@ use proptest::prelude::*;
 
 use super::command::*;
 use super::decide::{Book, decide};
-use super::model::*;
 use super::rules;
+use super::{command::*, model::*};
 use crate::kernel::clock::Timestamp;
 use crate::kernel::ids::{OrderId, ProductId, UserId};
 use crate::kernel::money::Currency;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
 use tokio_util::task::TaskTracker;
 
 use super::provider::{ChargeRequest, Provider};
@@ -188,7 +189,8 @@ impl Payments {
         loop {
             let settled = self.submit(Command::Settle { order: order.id, charge: charge.clone() }).await;
             match settled {
-                Err(error) if error.kind() == Kind::Busy && tries < SETTLE_TRIES_MAX => {
+                // What can't be written any more is settled after the next start.
+                Err(error) if error.kind() == Kind::Busy && !error.is_storage_failed() && tries < SETTLE_TRIES_MAX => {
                     tries += 1;
                     tokio::time::sleep(SETTLE_RETRY).await;
                 }

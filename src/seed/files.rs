@@ -37,6 +37,9 @@ pub fn embedded() -> Result<SeedFiles, SeedError> {
 /// # Errors
 /// Every fault of both files, or why they can't be read.
 pub fn from_folder(folder: &Path) -> Result<SeedFiles, SeedError> {
+    if !folder.is_dir() {
+        return Err(SeedError(vec![format!("there is no folder {}", folder.display())]));
+    }
     let products = folder.join("products.toml");
     let users = folder.join("users.toml");
     let (products_text, users_text) = (text(&products)?, text(&users)?);

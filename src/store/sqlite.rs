@@ -113,7 +113,7 @@ impl Driver {
         F: FnOnce(&mut Connection) -> Result<T, Error> + Send + 'static,
     {
         if let Some(why) = self.failed.borrow().as_ref() {
-            return Err(Error::busy(60).because(format!("the database failed earlier: {why}")));
+            return Err(Error::storage_failed(format!("the database failed earlier: {why}")));
         }
         let failed = Arc::clone(&self.failed);
         let answer = enqueue(&self.writes, move |connection| {

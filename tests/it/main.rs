@@ -2,9 +2,13 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
 
 mod cli;
+mod crash;
 mod docs;
 mod extractors;
+mod law;
 mod ledger;
+mod rehearsal;
+mod serve;
 mod server;
 mod support;
 mod users;
