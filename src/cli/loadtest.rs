@@ -9,9 +9,8 @@ use super::context::Context;
 use super::failure::Failure;
 use super::output::Table;
 use super::shop::LocalShop;
-use crate::loadtest::{
-    self, BUYERS_MAX, Overrides, PRESETS, Phase, Progress, Report, RunPlan, STOCK_MAX, Scenario, Site,
-};
+use crate::kernel::limits::STOCK_MAX;
+use crate::loadtest::{self, BUYERS_MAX, Overrides, PRESETS, Phase, Progress, Report, RunPlan, Scenario, Site};
 
 /// How often the progress is drawn.
 const DRAW_INTERVAL: Duration = Duration::from_millis(200);

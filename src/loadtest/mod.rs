@@ -46,7 +46,7 @@ pub use self::progress::{Phase, Progress, Snapshot};
 use self::report::ReportFile;
 pub use self::report::{Audit, Latency, Outcome, Report, Units};
 pub use self::scenario::{
-    BUYERS_MAX, CrowdTerms, Journey, Limits, Overrides, PRESETS, PaymentRates, ProductTerms, STOCK_MAX, Scenario, Step,
+    BUYERS_MAX, CrowdTerms, Journey, Limits, Overrides, PRESETS, PaymentRates, ProductTerms, Scenario, Step,
     parse_duration,
 };
 use self::server_process::{ServerProcess, ServerSettings};

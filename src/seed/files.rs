@@ -9,8 +9,8 @@ use super::{SeedProduct, SeedUser};
 use crate::kernel::actor::Role;
 use crate::kernel::clock::Timestamp;
 use crate::kernel::ids::{PRODUCT_ID_CHARS_MAX, ProductId};
+use crate::kernel::limits::{HOLD_SECONDS_DEFAULT, HOLD_SECONDS_MAX, STOCK_MAX};
 use crate::kernel::money::{Currency, PRICE_MAX};
-use crate::ledger::{HOLD_SECONDS_DEFAULT, HOLD_SECONDS_MAX, STOCK_MAX};
 
 const PRODUCTS: &str = include_str!("../../data/seed/products.toml");
 const USERS: &str = include_str!("../../data/seed/users.toml");

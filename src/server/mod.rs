@@ -126,7 +126,6 @@ pub async fn serve(
 ) -> Result<(), Error> {
     let mut followers = JoinSet::new(); // its end aborts them
     followers.spawn(Arc::clone(&app.users).follow());
-    app.payments.resume().await?;
     app.ledger.keep_current();
     app.products.keep_current();
     if let count @ 1.. = app.payments.resume().await? {

@@ -8,6 +8,7 @@ mod extractors;
 mod law;
 mod ledger;
 mod rehearsal;
+mod resume;
 mod serve;
 mod server;
 mod support;
