@@ -1,7 +1,7 @@
 //! How a subcommand ends when it does not succeed: what people read, and the exit code.
 
 use crate::config::{Fault, SettingsError};
-use crate::kernel::error::Error;
+use crate::kernel::error::{Error, FieldError};
 use crate::seed::SeedError;
 
 /// The exit code of a subcommand that failed.
@@ -66,6 +66,9 @@ impl Failure {
     /// What people read: each problem, and what to do about it.
     pub(super) fn problems(&self) -> Vec<(String, Option<String>)> {
         match self {
+            Self::Refused(error) if !error.parts().fields.is_empty() => {
+                error.parts().fields.iter().map(|fault| (fault_in(fault), None)).collect()
+            }
             Self::Refused(error) => vec![(error.to_string(), hint_for(error.code()).map(str::to_owned))],
             Self::Settings(error) => {
                 error.0.iter().map(|Fault { what, hint, .. }| (what.clone(), Some(hint.clone()))).collect()
@@ -78,6 +81,24 @@ impl Failure {
     }
 }
 
+/// A field's fault, under the name of the flag that it came from: `opensAt` is `--opens-at` here.
+fn fault_in(fault: &FieldError) -> String {
+    let mut flag = "--".to_owned();
+    match &*fault.field {
+        "password" => "password".clone_into(&mut flag),
+        "delta" => flag.push_str("by"),
+        field => {
+            for letter in field.chars() {
+                if letter.is_ascii_uppercase() {
+                    flag.push('-');
+                }
+                flag.push(letter.to_ascii_lowercase());
+            }
+        }
+    }
+    format!("{flag}: {}", fault.detail.en)
+}
+
 /// What to do about a refusal, where that is more than reading it.
 fn hint_for(code: &str) -> Option<&'static str> {
     Some(match code {
@@ -88,6 +109,11 @@ fn hint_for(code: &str) -> Option<&'static str> {
         "busy" | "database_locked" => "Try again in a moment; another process may be at work on this database.",
         "database_served" => "Stop the other server first, or name another database with --db sqlite:PATH.",
         "storage_full" => "Free some space and try again.",
+        "server_unreachable" => "Start one with 'preorder serve', or leave --url out: a temporary server is used then.",
+        "not_preorder" => "'preorder serve' prints the URL to give here.",
+        "other_server" => {
+            "Name the server's own database with --db, or leave --url out: a temporary server is used then."
+        }
         "user_not_found" => "'preorder user list' shows every user.",
         "product_not_found" => "'preorder product list' shows every product.",
         "order_not_found" => "'preorder order list' shows every order.",

@@ -9,7 +9,8 @@ use super::context::Context;
 use super::failure::Failure;
 use super::output::Table;
 use super::shop::LocalShop;
-use crate::loadtest::{self, Overrides, PRESETS, Phase, Progress, Report, RunPlan, Scenario, Site};
+use crate::kernel::limits::STOCK_MAX;
+use crate::loadtest::{self, BUYERS_MAX, Overrides, PRESETS, Phase, Progress, Report, RunPlan, Scenario, Site};
 
 /// How often the progress is drawn.
 const DRAW_INTERVAL: Duration = Duration::from_millis(200);
@@ -44,10 +45,10 @@ pub(super) struct Args {
 #[derive(Debug, clap::Args)]
 pub(super) struct DemoArgs {
     /// How many different buyers come [default: 10000].
-    #[arg(long, value_name = "N")]
-    buyers: Option<usize>,
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=BUYERS_MAX))]
+    buyers: Option<u32>,
     /// How many units there are [default: 100].
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(i64).range(1..=STOCK_MAX))]
     stock: Option<i64>,
 }
 
@@ -84,7 +85,8 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
 /// # Errors
 /// When the verdict is 'fail', or there is none.
 pub(super) async fn demo(args: DemoArgs, context: &Context) -> Result<(), Failure> {
-    let overrides = Overrides { buyers: args.buyers, stock: args.stock, duration: None };
+    let buyers = args.buyers.map(|buyers| usize::try_from(buyers).unwrap_or(usize::MAX));
+    let overrides = Overrides { buyers, stock: args.stock, duration: None };
     let scenario = Scenario::load("flash-sale")?.with(overrides)?;
     let output = context.output();
     output.note(format_args!(

@@ -116,9 +116,11 @@ pub(super) fn usage(message: &clap::Error) -> ExitCode {
     ExitCode::from(u8::try_from(message.exit_code()).unwrap_or(u8::MAX))
 }
 
-/// Turns clap's `tip:` lines and its last line into `hint:` lines.
+/// Turns clap's `tip:` lines and its last line into `hint:` lines, and Rust's words about numbers into a user's.
 fn with_our_hints(text: &str) -> String {
-    text.replace("\n  tip: ", "\nhint: ").replace("\nFor more information, try '--help'.", "\nhint: try '--help'")
+    text.replace("\n  tip: ", "\nhint: ")
+        .replace("\nFor more information, try '--help'.", "\nhint: try '--help'")
+        .replace("invalid digit found in string", "it must be a whole number")
 }
 
 /// There is no better place to complain when stderr is gone.
@@ -181,6 +183,7 @@ fn add_fields(table: &mut Table, prefix: &str, value: &serde_json::Value) {
     for (name, value) in members {
         match value {
             serde_json::Value::Null => {}
+            serde_json::Value::String(text) if text.is_empty() => {}
             serde_json::Value::Object(_) => add_fields(table, &format!("{prefix}{name}."), value),
             serde_json::Value::String(text) => table.row([format!("{prefix}{name}"), text.clone()]),
             other => table.row([format!("{prefix}{name}"), other.to_string()]),

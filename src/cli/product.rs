@@ -92,9 +92,8 @@ impl From<AddArgs> for ProductDraft {
     }
 }
 
-/// What `product edit` takes.
+/// What `product edit` changes.
 #[derive(Debug, clap::Args)]
-#[group(required = true, multiple = true)]
 struct Changes {
     /// A new name.
     #[arg(long)]
@@ -127,6 +126,18 @@ fn units_or_none(text: &str) -> Result<UnitsOrNone, String> {
         return Ok(UnitsOrNone(None));
     }
     text.parse().map(|units| UnitsOrNone(Some(units))).map_err(|_| "a whole number, or 'none'".to_owned())
+}
+
+impl Changes {
+    /// clap can ask for one of them too, but its usage line would then be three lines long.
+    fn at_least_one(&self) -> Result<(), Failure> {
+        let texts = [&self.name, &self.description, &self.opens_at, &self.closes_at].iter().any(|text| text.is_some());
+        let numbers = self.price.is_some() || self.hold_seconds.is_some() || self.per_buyer_limit.is_some();
+        if texts || numbers {
+            return Ok(());
+        }
+        Err(Failure::usage("Nothing is to be changed.", "'preorder product edit --help' lists what can be."))
+    }
 }
 
 impl From<Changes> for Change {
@@ -171,6 +182,9 @@ pub(super) struct RestockArgs {
 /// # Errors
 /// What the services refuse.
 pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
+    if let Args::Edit(EditArgs { changes, .. }) = &args {
+        changes.at_least_one()?;
+    }
     let app = context.app().await?;
     match args {
         Args::Add(args) => {

@@ -27,10 +27,10 @@ pub(super) struct Args {
     #[arg(long, value_name = "DIR")]
     from: Option<PathBuf>,
     /// Generated users to add: buyer000001@preorder.example and so on.
-    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=1_000_000))]
+    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(..=1_000_000))]
     users: u32,
     /// Generated products to add: p0001 and so on.
-    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=100_000))]
+    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(..=100_000))]
     products: u32,
     /// What generated names and prices are drawn from.
     #[arg(long, value_name = "N", default_value_t = 1)]

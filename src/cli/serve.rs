@@ -10,7 +10,6 @@ use super::context::Context;
 use super::failure::Failure;
 use super::output;
 use crate::config::Flag;
-use crate::kernel::error::Error;
 use crate::server;
 use crate::store::{Db, ServerLock};
 
@@ -95,8 +94,7 @@ async fn stdin_closed() {
 }
 
 fn disk_failed(why: &str) -> Failure {
-    let error = Error::internal(format!("the disk failed: {why}"));
-    Failure::failed(format!("The server stopped, because nothing more can be written safely: {error}")).hint(
+    Failure::failed(format!("The disk failed ({why}), and the server stopped: nothing more can be written safely.")).hint(
         "Every answered order is on disk. Mend or change the disk, then start again; the ledger recovers by itself.",
     )
 }

@@ -30,7 +30,7 @@ pub(super) enum Args {
     SetRole(SetRoleArgs),
     /// Give a user another password; every session of theirs ends.
     SetPassword(SetPasswordArgs),
-    /// Lock a user out; every session of theirs ends at once.
+    /// Lock a user out at once; their sessions are of no use until they are let in again.
     Block(WhoArgs),
     /// Let a blocked user in again.
     Unblock(WhoArgs),

@@ -150,6 +150,22 @@ impl Error {
         error
     }
 
+    /// The disk failed: whether this was done shows only after a restart, and nothing more can be written until then.
+    #[must_use]
+    pub fn storage_failed(internal: impl Into<String>) -> Self {
+        let detail = Text::fixed(
+            "The server's disk failed; see whether it was done before you try again.",
+            "서버의 디스크에 문제가 생겼습니다. 처리되었는지 확인한 뒤 다시 시도하세요.",
+        );
+        Self::new(Kind::Busy, "storage_failed", detail).because(internal).retry_after_s(60)
+    }
+
+    /// Whether it is [`Error::storage_failed`]: trying again in this process is of no use.
+    #[must_use]
+    pub fn is_storage_failed(&self) -> bool {
+        self.0.code == "storage_failed"
+    }
+
     /// Adds a member to the answer.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl fmt::Display) -> Self {

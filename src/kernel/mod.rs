@@ -7,6 +7,7 @@ pub mod check;
 pub mod clock;
 pub mod error;
 pub mod ids;
+pub mod limits;
 pub mod money;
 pub mod page;
 pub mod splitmix;

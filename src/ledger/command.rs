@@ -220,7 +220,7 @@ pub enum Refusal {
         /// What was asked for.
         delta: Units,
     },
-    /// There would be more than [`super::STOCK_MAX`].
+    /// There would be more than [`crate::kernel::limits::STOCK_MAX`].
     TooManyUnits,
     /// The key was used with another request.
     KeyMismatch,

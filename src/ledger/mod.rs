@@ -189,6 +189,14 @@ impl Ledger {
         self.db.read(move |conn| queries::order(conn, id, now)).await
     }
 
+    /// Orders whose charge was begun and has not been answered. At a server's start these are what the last one left.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub async fn charging(&self) -> Result<Vec<Order>, Error> {
+        self.db.read(queries::charging).await
+    }
+
     /// A buyer's orders, newest first.
     ///
     /// # Errors

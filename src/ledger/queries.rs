@@ -87,6 +87,11 @@ pub(crate) fn movements(conn: &Conn<'_>, product: &ProductId, page: &PageRequest
     Ok(MOVEMENTS.page(movements, page.limit, |movement| movement.number))
 }
 
+/// Orders whose charge was begun and has not been answered, the oldest first.
+pub(crate) fn charging(conn: &Conn<'_>) -> Result<Vec<Order>, Error> {
+    Ok(conn.rows(select_orders!("WHERE payment_status = 'pending' ORDER BY id"), &[], rows::order)?)
+}
+
 /// Holds whose time has run out at `now`, the longest overdue first, at most `limit`.
 pub(crate) fn due(conn: &Conn<'_>, now: Timestamp, limit: i64) -> Result<Vec<OrderId>, Error> {
     const SQL: &str = "SELECT id FROM orders WHERE state = 'held' AND expires_at <= $1 ORDER BY expires_at LIMIT $2";

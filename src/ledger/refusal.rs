@@ -1,8 +1,9 @@
 //! The words of the refusals: code, class, and a sentence in both languages, each in one place.
 
 use super::command::{Failure, Refusal};
-use super::model::{STOCK_MAX, State, Stock};
+use super::model::{State, Stock};
 use crate::kernel::error::{Error, Kind, Text};
+use crate::kernel::limits::STOCK_MAX;
 
 impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {

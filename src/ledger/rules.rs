@@ -5,6 +5,7 @@
 use super::command::{Failure, Refusal};
 use super::model::{MovementKind, Offer, Order, Payment, PaymentStatus, Reason, SaleState, State, Stock, Terms, Units};
 use crate::kernel::clock::Timestamp;
+use crate::kernel::limits::STOCK_MAX;
 
 /// A count would have gone below zero, or past the largest integer: a fault in the ledger, never a client's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,7 +99,7 @@ pub(crate) fn has_expired(order: &Order, now: Timestamp) -> bool {
 /// [`Refusal::CannotWithdraw`] with the numbers, [`Refusal::TooManyUnits`].
 pub(crate) fn adjustment(stock: Stock, delta: Units) -> Result<(MovementKind, Units), Refusal> {
     if delta >= 0 {
-        let fits = stock.total().checked_add(delta).is_some_and(|total| total <= super::STOCK_MAX);
+        let fits = stock.total().checked_add(delta).is_some_and(|total| total <= STOCK_MAX);
         if fits { Ok((MovementKind::Restock, delta)) } else { Err(Refusal::TooManyUnits) }
     } else if delta.checked_neg().is_some_and(|quantity| quantity <= stock.available) {
         Ok((MovementKind::Withdraw, -delta))

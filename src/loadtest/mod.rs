@@ -46,7 +46,8 @@ pub use self::progress::{Phase, Progress, Snapshot};
 use self::report::ReportFile;
 pub use self::report::{Audit, Latency, Outcome, Report, Units};
 pub use self::scenario::{
-    CrowdTerms, Journey, Limits, Overrides, PRESETS, PaymentRates, ProductTerms, Scenario, Step, parse_duration,
+    BUYERS_MAX, CrowdTerms, Journey, Limits, Overrides, PRESETS, PaymentRates, ProductTerms, Scenario, Step,
+    parse_duration,
 };
 use self::server_process::{ServerProcess, ServerSettings};
 pub use self::shop::{Sale, SaleWanted, Shop, Site, Soon};
@@ -140,8 +141,10 @@ async fn at_running_server(
     shop: &dyn Shop,
     progress: &Arc<Progress>,
 ) -> Result<Ended, Error> {
-    let sale = Arc::new(shop.open_sale(wanted(plan, None)).await?);
     let client = client(url)?;
+    // Before a sale is made in a database that people use: is there anybody to sell?
+    remote::greet(&client, url).await?;
+    let sale = Arc::new(shop.open_sale(wanted(plan, None)).await?);
     // Before anybody buys: does this server sell from the database that the sale was made in?
     remote::wait_for_sale(&client, url, &sale.product_id, plan.scenario.product.stock).await?;
     let log = sell(plan, url, &sale, progress).await?;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use reqwest::{Client, Response};
+use reqwest::{Client, Response, Url};
 use serde::Deserialize;
 
 use super::check::Counts;
@@ -15,6 +15,36 @@ const NOTICE_MAX: Duration = Duration::from_secs(5);
 /// The pause between two looks.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
+/// Makes sure that a preorder server answers at `url`.
+///
+/// # Errors
+/// `bad_url`, `server_unreachable`, or `not_preorder` when somebody else answers.
+pub(super) async fn greet(client: &Client, url: &str) -> Result<(), Error> {
+    #[derive(Deserialize)]
+    struct Health {
+        status: String,
+    }
+    if !Url::parse(url).is_ok_and(|url| url.scheme() == "http" && url.has_host()) {
+        let detail = Text::made(
+            format!("--url: '{url}' is not allowed; allowed: http://ADDRESS:PORT."),
+            format!("--url: '{url}'은(는) 허용되지 않습니다. http://주소:포트 형식이어야 합니다."),
+        );
+        return Err(Error::new(Kind::Conflict, "bad_url", detail));
+    }
+    let page = format!("{}/healthz", url.trim_end_matches('/'));
+    let response = client.get(page).send().await.map_err(|error| unreachable(url, error))?;
+    match response.json::<Health>().await {
+        Ok(health) if health.status == "ok" => Ok(()),
+        _ => {
+            let detail = Text::made(
+                format!("{url} answers, but not as a preorder server."),
+                format!("{url}은(는) preorder 서버가 아닙니다."),
+            );
+            Err(Error::new(Kind::Conflict, "not_preorder", detail))
+        }
+    }
+}
+
 /// Waits until the server shows the product, new and with all its units.
 ///
 /// # Errors
@@ -25,7 +55,9 @@ pub(super) async fn wait_for_sale(client: &Client, url: &str, product_id: &str, 
         match stock(client, url, product_id).await {
             Ok(page) if page.total == units && page.available == units => return Ok(()),
             Ok(_) => return Err(other_server(url)),
-            Err(error) if started.elapsed() >= NOTICE_MAX => return Err(error),
+            Err(error) if started.elapsed() >= NOTICE_MAX => {
+                return Err(if error.is_status() { other_server(url) } else { unreachable(url, error) });
+            }
             Err(_) => {}
         }
         tokio::time::sleep(LOOK_INTERVAL).await;
@@ -38,7 +70,7 @@ pub(super) async fn wait_for_sale(client: &Client, url: &str, product_id: &str, 
 /// `server_unreachable`.
 pub(super) async fn settled_stock(client: &Client, url: &str, product_id: &str) -> Result<Counts, Error> {
     tokio::time::sleep(STALE_MAX).await;
-    stock(client, url, product_id).await
+    stock(client, url, product_id).await.map_err(|error| unreachable(url, error))
 }
 
 #[derive(Deserialize)]
@@ -49,28 +81,31 @@ struct StockPage {
     sold: i64,
 }
 
-async fn stock(client: &Client, url: &str, product_id: &str) -> Result<Counts, Error> {
+async fn stock(client: &Client, url: &str, product_id: &str) -> Result<Counts, reqwest::Error> {
     let page = format!("{}/products/{product_id}/stock", url.trim_end_matches('/'));
-    let response = client.get(page).send().await.and_then(Response::error_for_status);
-    let page = match response {
-        Ok(response) => response.json().await,
-        Err(error) => Err(error),
-    };
-    let StockPage { total, available, held, sold } = page.map_err(|error| unreachable(url, &error))?;
+    let response = client.get(page).send().await.and_then(Response::error_for_status)?;
+    let StockPage { total, available, held, sold } = response.json().await?;
     Ok(Counts { total, available, held, sold })
 }
 
-fn unreachable(url: &str, error: &reqwest::Error) -> Error {
-    let detail = Text::made(
-        format!("The server at {url} does not show the product's stock: {error}. Is it running, on the same database?"),
-        format!("서버 {url}에서 재고를 읽을 수 없습니다: {error}"),
-    );
+fn unreachable(url: &str, error: reqwest::Error) -> Error {
+    let detail = if error.is_connect() {
+        Text::made(format!("There is no server at {url}."), format!("{url}에서 실행 중인 서버가 없습니다."))
+    } else {
+        let why = error.without_url();
+        Text::made(
+            format!("The server at {url} does not answer as it should: {why}."),
+            format!("서버 {url}의 응답이 올바르지 않습니다: {why}"),
+        )
+    };
     Error::new(Kind::Conflict, "server_unreachable", detail)
 }
 
 fn other_server(url: &str) -> Error {
     let detail = Text::made(
-        format!("{url} does not show the product that was made for this run as new; is it another database's server?"),
+        format!(
+            "The server at {url} does not show the product that was made for this run: it sells from another database."
+        ),
         format!("{url}에서 이번 시험의 상품을 확인할 수 없습니다."),
     );
     Error::new(Kind::Conflict, "other_server", detail)

@@ -168,6 +168,9 @@ impl ReportFile {
         if path.is_dir() {
             return Err(unwritable(path, "it is a folder"));
         }
+        if path.parent().is_some_and(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
+            return Err(unwritable(path, "its folder does not exist"));
+        }
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let mut builder = tempfile::Builder::new();
         builder.prefix(".preorder-report-");

@@ -18,6 +18,7 @@ use crate::kernel::ids::OrderId;
 async fn serve(router: Router) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
+    let router = router.route("/healthz", get(|| async { Json(json!({"status": "ok"})) }));
     tokio::spawn(async move { axum::serve(listener, router).await });
     url
 }

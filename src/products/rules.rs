@@ -5,8 +5,9 @@ use crate::kernel::check::Check;
 use crate::kernel::clock::Timestamp;
 use crate::kernel::error::{Error, Text};
 use crate::kernel::ids::ProductId;
+use crate::kernel::limits::{HOLD_SECONDS_DEFAULT, HOLD_SECONDS_MAX, STOCK_MAX};
 use crate::kernel::money::{Currency, PRICE_MAX};
-use crate::ledger::{HOLD_SECONDS_DEFAULT, HOLD_SECONDS_MAX, Kind, STOCK_MAX, Terms};
+use crate::ledger::{Kind, Terms};
 
 const NAME_CHARS_MAX: usize = 100;
 const DESCRIPTION_CHARS_MAX: usize = 2_000;

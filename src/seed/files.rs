@@ -9,8 +9,8 @@ use super::{SeedProduct, SeedUser};
 use crate::kernel::actor::Role;
 use crate::kernel::clock::Timestamp;
 use crate::kernel::ids::{PRODUCT_ID_CHARS_MAX, ProductId};
+use crate::kernel::limits::{HOLD_SECONDS_DEFAULT, HOLD_SECONDS_MAX, STOCK_MAX};
 use crate::kernel::money::{Currency, PRICE_MAX};
-use crate::ledger::{HOLD_SECONDS_DEFAULT, HOLD_SECONDS_MAX, STOCK_MAX};
 
 const PRODUCTS: &str = include_str!("../../data/seed/products.toml");
 const USERS: &str = include_str!("../../data/seed/users.toml");
@@ -37,6 +37,9 @@ pub fn embedded() -> Result<SeedFiles, SeedError> {
 /// # Errors
 /// Every fault of both files, or why they can't be read.
 pub fn from_folder(folder: &Path) -> Result<SeedFiles, SeedError> {
+    if !folder.is_dir() {
+        return Err(SeedError(vec![format!("there is no folder {}", folder.display())]));
+    }
     let products = folder.join("products.toml");
     let users = folder.join("users.toml");
     let (products_text, users_text) = (text(&products)?, text(&users)?);

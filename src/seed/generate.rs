@@ -3,9 +3,9 @@
 use super::{SeedProduct, SeedUser};
 use crate::kernel::actor::Role;
 use crate::kernel::ids::ProductId;
+use crate::kernel::limits::HOLD_SECONDS_DEFAULT;
 use crate::kernel::money::Currency;
 use crate::kernel::splitmix::SplitMix64;
-use crate::ledger::HOLD_SECONDS_DEFAULT;
 
 const FAMILY_NAMES: [&str; 12] = ["김", "이", "박", "최", "정", "강", "조", "윤", "장", "임", "한", "오"];
 const GIVEN_NAMES: [&str; 16] = [

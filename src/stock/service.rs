@@ -5,8 +5,9 @@ use std::sync::Arc;
 use crate::kernel::check::Check;
 use crate::kernel::error::{Error, Text};
 use crate::kernel::ids::ProductId;
+use crate::kernel::limits::STOCK_MAX;
 use crate::kernel::page::{Page, PageRequest};
-use crate::ledger::{Command, Done, Ledger, Live, Movement, Mover, Refusal, STOCK_MAX};
+use crate::ledger::{Command, Done, Ledger, Live, Movement, Mover, Refusal};
 
 const REASON_CHARS_MAX: usize = 200;
 

@@ -5,6 +5,7 @@
 //! it, in order) and a pool of readers that each see one snapshot.
 
 pub mod cache;
+mod conn;
 mod lock;
 mod migrate;
 pub(crate) mod sqlite;
@@ -13,9 +14,9 @@ mod value;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+pub use conn::Conn;
 pub use lock::ServerLock;
 pub use migrate::SCHEMA_VERSION;
-pub use sqlite::Conn;
 use tokio::sync::watch;
 pub(crate) use value::bind;
 pub use value::{Row, Value};
@@ -97,9 +98,6 @@ impl Db {
     }
 }
 
-/// The code of [`StoreError::Failed`].
-const STORAGE_FAILED: &str = "storage_failed";
-
 /// What a statement can fail with, as far as callers tell it apart.
 #[derive(Debug)]
 pub enum StoreError {
@@ -130,13 +128,7 @@ impl From<StoreError> for Error {
                 );
                 Self::new(Kind::Busy, "storage_full", detail).because(why).retry_after_s(30)
             }
-            StoreError::Failed(why) => {
-                let detail = Text::fixed(
-                    "The server's disk failed; whether this was done is not known. Look again before you repeat it.",
-                    "서버의 디스크에 문제가 생겨 처리 여부를 알 수 없습니다. 다시 시도하기 전에 확인하세요.",
-                );
-                Self::new(Kind::Busy, STORAGE_FAILED, detail).because(why).retry_after_s(60)
-            }
+            StoreError::Failed(why) => Self::storage_failed(why),
             StoreError::Other(why) => Self::internal(why),
         }
     }

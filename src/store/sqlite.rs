@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, params_from_iter};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use tokio::sync::{oneshot, watch};
 
-use super::{Row, STORAGE_FAILED, StoreError, Value, migrate};
+use super::{Conn, StoreError, migrate};
 use crate::kernel::error::{Error, Kind, Text};
 
 /// Reads that may wait; more are answered busy.
@@ -113,7 +113,7 @@ impl Driver {
         F: FnOnce(&mut Connection) -> Result<T, Error> + Send + 'static,
     {
         if let Some(why) = self.failed.borrow().as_ref() {
-            return Err(Error::busy(60).because(format!("the database failed earlier: {why}")));
+            return Err(Error::storage_failed(format!("the database failed earlier: {why}")));
         }
         let failed = Arc::clone(&self.failed);
         let answer = enqueue(&self.writes, move |connection| {
@@ -148,79 +148,6 @@ impl Drop for Driver {
         for thread in self.threads.drain(..) {
             drop(thread.join());
         }
-    }
-}
-
-/// A connection inside a transaction, for plain SQL with `$1, $2, …` numbered in the order in which they appear.
-pub struct Conn<'a>(&'a Connection);
-
-impl Conn<'_> {
-    /// Runs a statement; gives the number of rows that it changed.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn execute(&self, sql: &str, parameters: &[Value<'_>]) -> Result<usize, StoreError> {
-        Ok(self.0.prepare_cached(sql)?.execute(params_from_iter(parameters))?)
-    }
-
-    /// Runs a query; `read` turns each row into a value.
-    ///
-    /// # Errors
-    /// [`StoreError`], also from `read`.
-    pub fn rows<T>(
-        &self,
-        sql: &str,
-        parameters: &[Value<'_>],
-        mut read: impl FnMut(Row<'_>) -> Result<T, StoreError>,
-    ) -> Result<Vec<T>, StoreError> {
-        let mut statement = self.0.prepare_cached(sql)?;
-        let mut rows = statement.query(params_from_iter(parameters))?;
-        let mut values = Vec::new();
-        while let Some(row) = rows.next()? {
-            values.push(read(Row(row))?);
-        }
-        Ok(values)
-    }
-
-    /// Runs a query and reads its first row, if there is one.
-    ///
-    /// # Errors
-    /// [`StoreError`], also from `read`.
-    pub fn row<T>(
-        &self,
-        sql: &str,
-        parameters: &[Value<'_>],
-        read: impl FnOnce(Row<'_>) -> Result<T, StoreError>,
-    ) -> Result<Option<T>, StoreError> {
-        let mut statement = self.0.prepare_cached(sql)?;
-        let mut rows = statement.query(params_from_iter(parameters))?;
-        rows.next()?.map(|row| read(Row(row))).transpose()
-    }
-
-    /// A statement that will be run many times in a row.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub(crate) fn repeated(&self, sql: &str) -> Result<Repeated<'_>, StoreError> {
-        Ok(Repeated(self.0.prepare_cached(sql)?))
-    }
-
-    /// Wraps a connection that the ledger's adapter has put into a transaction.
-    pub(crate) fn of(connection: &Connection) -> Conn<'_> {
-        Conn(connection)
-    }
-}
-
-/// A prepared statement: a batch looks it up once, not once for each of its rows.
-pub(crate) struct Repeated<'a>(rusqlite::CachedStatement<'a>);
-
-impl Repeated<'_> {
-    /// Runs it; gives the number of rows that it changed.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub(crate) fn execute(&mut self, parameters: &[Value<'_>]) -> Result<usize, StoreError> {
-        Ok(self.0.execute(params_from_iter(parameters))?)
     }
 }
 
@@ -349,7 +276,7 @@ async fn receive<T>(answer: oneshot::Receiver<Result<T, Error>>) -> Result<T, Er
 
 /// Why nothing may be written any more, if `error` says so: after a failed fsync the page cache can't be trusted.
 fn disk_failed(error: &Error) -> Option<String> {
-    (error.code() == STORAGE_FAILED).then(|| error.parts().internal.clone().unwrap_or_default())
+    error.is_storage_failed().then(|| error.parts().internal.clone().unwrap_or_default())
 }
 
 impl From<rusqlite::Error> for StoreError {

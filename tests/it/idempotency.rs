@@ -299,7 +299,7 @@ async fn a_key_is_known_to_every_server_of_the_database() {
     let (app, ann) = sale(all_pay).await;
     let first = ann.post_under("k", ONE_CALL, &one()).await;
     let other = app.beside().await;
-    assert_replays(&first, &ann.at(&other).post_under("k", ONE_CALL, &one()).await);
+    assert_replays(&first, &ann.over_at(&other).post_under("k", ONE_CALL, &one()).await);
     assert_eq!(other.units("100").await, [9, 0, 1]);
 }
 

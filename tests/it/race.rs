@@ -236,7 +236,7 @@ async fn two_servers_on_one_database_never_oversell() {
     one.sell(reservation("100", UNITS)).await;
     let two = one.beside().await;
     let calls = buyers.iter().enumerate().map(|(n, buyer)| {
-        let buyer = if n % 2 == 0 { buyer.clone() } else { buyer.at(&two) };
+        let buyer = if n % 2 == 0 { buyer.clone() } else { buyer.over_at(&two) };
         tokio::spawn(async move {
             let mut orders = Vec::new();
             // Busy is not gone: the other server may just have had the database for itself.
@@ -263,7 +263,7 @@ async fn two_servers_on_one_database_never_oversell() {
     let counts = &audit.products[0];
     assert_eq!((counts.total, counts.available, counts.sold), (UNITS, UNITS - sold, sold));
     assert_eq!(sold, UNITS, "whoever was told that it was sold out was told the truth");
-    for (server, buyer) in [(&one, &buyers[0]), (&two, &buyers[0].at(&two))] {
+    for (server, buyer) in [(&one, &buyers[0]), (&two, &buyers[0].over_at(&two))] {
         eventually(buyer, "/stocks/100", |answer| answer.body["sold"] == UNITS).await;
         assert_eq!(server.units("100").await, [0, 0, UNITS]);
     }

@@ -9,8 +9,8 @@ use super::faults::{Faults, Place};
 use super::{
     BUYERS_MAX, CrowdTerms, DURATION_SECONDS_MAX, Journey, Limits, PaymentRates, ProductTerms, Scenario, Step, count,
 };
+use crate::kernel::limits::{HOLD_SECONDS_DEFAULT, HOLD_SECONDS_MAX, STOCK_MAX};
 use crate::kernel::money::PRICE_MAX;
-use crate::ledger::{HOLD_SECONDS_DEFAULT, HOLD_SECONDS_MAX, STOCK_MAX};
 
 /// The most connections at once: one machine has fewer ports towards one address.
 const CONNECTIONS_MAX: i64 = 20_000;

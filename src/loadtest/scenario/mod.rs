@@ -9,7 +9,7 @@ use std::time::Duration;
 use self::faults::{Faults, Place};
 use self::file::File;
 use crate::kernel::error::{Error, Kind, Text};
-use crate::ledger::STOCK_MAX;
+use crate::kernel::limits::STOCK_MAX;
 
 /// The scenarios that ship with the program, by name.
 pub const PRESETS: [(&str, &str); 3] = [
@@ -19,7 +19,7 @@ pub const PRESETS: [(&str, &str); 3] = [
 ];
 
 /// The most buyers of a run: each is a user row, a session and a token in memory.
-const BUYERS_MAX: i64 = 1_000_000;
+pub const BUYERS_MAX: i64 = 1_000_000;
 /// The longest run, a day.
 const DURATION_SECONDS_MAX: i64 = 86_400;
 

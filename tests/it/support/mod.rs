@@ -1,5 +1,6 @@
 //! A real server in this process, on a port of its own with a database of its own, and the people who use it.
 
+mod shell;
 mod shop;
 
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+pub(crate) use self::shell::{Serving, Shell, hidden, seen};
 pub(crate) use self::shop::*;
 
 /// Everybody's password.
@@ -200,8 +202,26 @@ pub(crate) struct Asker {
 
 impl Asker {
     /// The same person at another server.
-    pub(crate) fn at(&self, app: &TestApp) -> Self {
+    pub(crate) fn over_at(&self, app: &TestApp) -> Self {
         Self { token: self.token.clone(), ..app.anonymous() }
+    }
+
+    /// Somebody without a token who asks the server at `base`.
+    pub(crate) fn at(base: &str) -> Self {
+        Self { client: reqwest::Client::new(), base: base.to_owned(), token: None }
+    }
+
+    /// Somebody else, over the same connections.
+    pub(crate) fn bearer(&self, token: &str) -> Self {
+        Self { token: Some(token.to_owned()), ..self.clone() }
+    }
+
+    /// Sends to a server that may be gone before it has answered.
+    pub(crate) async fn try_send(&self, request: RequestBuilder) -> Option<Answer> {
+        let response = request.send().await.ok()?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = serde_json::from_str(&response.text().await.ok()?).unwrap_or(Value::Null);
+        Some(Answer { status, headers, body })
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
@@ -221,11 +241,7 @@ impl Asker {
     }
 
     pub(crate) async fn send(&self, request: RequestBuilder) -> Answer {
-        let response = request.send().await.unwrap();
-        let (status, headers) = (response.status(), response.headers().clone());
-        let text = response.text().await.unwrap();
-        let body = serde_json::from_str(&text).unwrap_or(Value::Null);
-        Answer { status, headers, body }
+        self.try_send(request).await.expect("the server answers")
     }
 }
 

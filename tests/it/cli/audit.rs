@@ -1,0 +1,95 @@
+//! `preorder audit`: clean rows, and rows that somebody has broken in every way that it looks for.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::orders::shop_with_orders;
+use crate::support::{Shell, hidden, seen};
+
+/// Each check, and how to break it behind the program's back.
+const FAULTS: &[(&str, &str)] = &[
+    ("counts_not_negative", "UPDATE offers SET available = -1 WHERE product_id = 'p'"),
+    ("total_adds_up", "UPDATE offers SET total = total + 1 WHERE product_id = 'p'"),
+    (
+        "movements_give_the_counts",
+        "UPDATE offers SET available = available + 1, total = total + 1 WHERE product_id = 'p'",
+    ),
+    ("orders_give_the_counts", "UPDATE orders SET quantity = 2 WHERE state = 'completed'"),
+    ("movements_keep_their_kind", "UPDATE movements SET kind = 'refund' WHERE kind = 'sell'"),
+    (
+        "orders_resolve_once",
+        "INSERT INTO movements SELECT product_id, number + 100, kind, available, held, sold, order_id, actor, reason, at \
+         FROM movements WHERE kind = 'release'",
+    ),
+    ("movements_have_their_order", "UPDATE movements SET order_id = randomblob(16) WHERE kind = 'sell'"),
+    ("buyers_keep_their_limit", "UPDATE offers SET per_buyer_limit = 1 WHERE product_id = 'p'"),
+    ("keys_have_their_order", "UPDATE idempotency_keys SET order_id = randomblob(16)"),
+    (
+        "one_order_per_key",
+        "INSERT INTO idempotency_keys SELECT buyer_id, '/payments', key, body_hash, order_id, refusal, created_at \
+         FROM idempotency_keys",
+    ),
+    ("money_is_accounted_for", "UPDATE orders SET payment_status = 'unpaid' WHERE state = 'completed'"),
+    ("charges_are_not_shared", "UPDATE orders SET payment_reference = 'same' WHERE state IN ('completed', 'refunded')"),
+];
+
+/// Does what no command would: no checks, no triggers.
+fn plant(shell: &Shell, database: &str, sql: &str) {
+    let database = rusqlite::Connection::open(shell.path().join(database)).unwrap();
+    let off = "PRAGMA ignore_check_constraints = ON; PRAGMA foreign_keys = OFF; DROP TRIGGER movements_stay;";
+    database.execute_batch(off).unwrap();
+    assert!(database.execute(sql, []).unwrap() > 0, "{sql} changed nothing");
+}
+
+fn broken(audit: &Value) -> BTreeSet<&str> {
+    let checks = audit["checks"].as_array().unwrap().iter();
+    checks.filter(|check| check["ok"] == false).map(|check| check["name"].as_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn every_check_can_fail() {
+    let (shell, _) = shop_with_orders().await;
+    let clean = shell.json("audit --json");
+    assert_eq!(clean["ok"], true, "{clean}");
+    let all: BTreeSet<_> = clean["checks"].as_array().unwrap().iter().map(|c| c["name"].as_str().unwrap()).collect();
+    assert_eq!(all, FAULTS.iter().map(|(check, _)| *check).collect(), "each check has its fault");
+    for (check, sql) in FAULTS {
+        let copy = format!("{check}.db");
+        let sound = rusqlite::Connection::open(shell.path().join("data/preorder.db")).unwrap();
+        sound.execute("VACUUM INTO $1", [shell.path().join(&copy).to_str().unwrap()]).unwrap();
+        plant(&shell, &copy, sql);
+        let output = shell.output(&format!("audit --json --db sqlite:{copy}"));
+        assert_eq!(output.status.code(), Some(1), "{check}");
+        let audit: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(audit["ok"], false);
+        assert!(broken(&audit).contains(check), "{check} is not broken by {sql}: {:?}", broken(&audit));
+    }
+}
+
+#[tokio::test]
+async fn the_audit_for_people_and_for_programs() {
+    let (shell, orders) = shop_with_orders().await;
+    insta::assert_snapshot!("audit_clean", shell.runs(["audit", "audit --json"]));
+    plant(&shell, "data/preorder.db", "UPDATE orders SET payment_status = 'unpaid' WHERE state = 'completed'");
+    let line = "audit";
+    let text = hidden(&seen(line, &shell.output(line))).replace(&orders[0].replace('-', ""), "<order>");
+    insta::assert_snapshot!("audit_broken", text);
+    let output = shell.output("audit --json");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let members = ["ok", "checks", "products", "orders"];
+    let at = members.map(|name| text.find(&format!("\n  \"{name}\":")).unwrap());
+    assert!(at.is_sorted(), "{text}");
+    let audit: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(audit.as_object().unwrap().len(), members.len());
+    let product = json!({"productId": "p", "total": 10, "available": 8, "held": 1, "sold": 1});
+    assert!(audit["products"].as_array().unwrap().contains(&product), "{audit}");
+    assert_eq!(audit["orders"], json!({"held": 1, "completed": 1, "cancelled": 1, "refunded": 1}));
+    assert_eq!(audit["checks"][0].as_object().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn no_command_breaks_a_limit() {
+    let (shell, _) = shop_with_orders().await;
+    insta::assert_snapshot!("audit_after_lower_limit", shell.runs(["product edit p --per-buyer-limit 1", "audit"]));
+}

@@ -1,0 +1,275 @@
+//! `demo` and `loadtest` from end to end: the real program, its own server, real HTTP, and the verdict.
+
+use std::path::Path;
+#[cfg(target_os = "linux")]
+use std::process::Stdio;
+
+#[cfg(target_os = "linux")]
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+#[cfg(target_os = "linux")]
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+
+use crate::support::{Shell, in_time, seen};
+
+/// The members of the document, in their order; more may follow.
+const MEMBERS: [&str; 13] = [
+    "scenario",
+    "seed",
+    "requests",
+    "requestsPerSecond",
+    "purchases",
+    "purchasesPerSecond",
+    "refusals",
+    "errors",
+    "latencyMs",
+    "units",
+    "audit",
+    "verdict",
+    "failures",
+];
+
+/// Runs a rehearsal that must pass, in an environment with a TMPDIR of its own; gives its document.
+#[track_caller]
+fn passes(shell: &Shell, line: &str) -> Value {
+    let temporary = temporary(shell);
+    let output = shell.command(line).env("TMPDIR", &temporary).output().unwrap();
+    assert!(output.status.success(), "{}", seen(line, &output));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["verdict"], "pass", "{report}");
+    assert_eq!((&report["errors"], &report["units"]["oversold"]), (&0.into(), &0.into()), "{report}");
+    assert_eq!(entries(&temporary), Vec::<String>::new(), "nothing may stay behind");
+    report
+}
+
+/// A folder for temporary files, so that one can see what stays behind.
+fn temporary(shell: &Shell) -> std::path::PathBuf {
+    let folder = shell.path().join("tmp");
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+fn entries(folder: &Path) -> Vec<String> {
+    let names = std::fs::read_dir(folder).unwrap();
+    names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+/// What somebody sees who asks for a rehearsal that can't be run.
+fn refused(shell: &Shell, line: &str) -> String {
+    let output = shell.command(line).env("TMPDIR", temporary(shell)).output().unwrap();
+    assert!(!output.status.success());
+    assert_eq!(entries(&temporary(shell)), Vec::<String>::new());
+    seen(line, &output)
+}
+
+#[test]
+fn a_demo_sells_out_and_nothing_more() {
+    let shell = Shell::new();
+    let report = passes(&shell, "demo --buyers 300 --stock 20 --json");
+    // The names as they stand in the text: a parsed document may sort them.
+    let names: Vec<_> = report.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(names.iter().filter(|name| MEMBERS.contains(name)).count(), MEMBERS.len(), "{names:?}");
+    assert_eq!(report["scenario"], "flash-sale");
+    assert_eq!(report["purchases"], 20);
+    assert_eq!(report["units"], serde_json::json!({"total": 20, "sold": 20, "held": 0, "available": 0, "oversold": 0}));
+    assert_eq!(report["audit"], serde_json::json!({"ok": true}));
+    assert!(report["refusals"]["sold_out"].as_u64().unwrap() > 0, "{report}");
+    for percentile in ["p50", "p90", "p99", "max"] {
+        assert!(report["latencyMs"][percentile].as_f64().unwrap() > 0.0, "{report}");
+    }
+    assert!(!shell.path().join("data").exists(), "a demo leaves the user's own database alone");
+}
+
+#[test]
+fn the_document_has_the_members_of_the_contract_in_their_order() {
+    let shell = Shell::new();
+    let line = "demo --buyers 30 --stock 5 --json";
+    let text = String::from_utf8(shell.output(line).stdout).unwrap();
+    let at = |name: &str| text.find(&format!("\n  \"{name}\":")).unwrap_or_else(|| panic!("no {name} in {text}"));
+    assert!(MEMBERS.map(at).is_sorted(), "{text}");
+    let first = text.lines().nth(1).unwrap();
+    assert_eq!(first, "  \"scenario\": \"flash-sale\",");
+}
+
+#[test]
+fn people_read_a_table_and_nothing_on_stderr_but_notes() {
+    let shell = Shell::new();
+    let output = shell.output("demo --buyers 30 --stock 5");
+    assert!(output.status.success());
+    let (stdout, stderr) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert!(stdout.contains("PASS: every answer is in the database"), "{stdout}");
+    assert!(stdout.contains("5 = 5 sold + 0 held + 0 available; 0 oversold"), "{stdout}");
+    assert_eq!(stderr.lines().count(), 2, "{stderr}");
+    let quiet = shell.output("demo --buyers 30 --stock 5 -q");
+    assert!(quiet.stderr.is_empty());
+}
+
+#[test]
+fn a_flash_sale_writes_its_report() {
+    let shell = Shell::new();
+    let report = passes(&shell, "loadtest flash-sale --users 200 --report sale.html --json");
+    assert_eq!(report["purchases"], report["units"]["sold"]);
+    let page = std::fs::read_to_string(shell.path().join("sale.html")).unwrap();
+    assert!(page.starts_with("<!DOCTYPE html>") || page.starts_with("<!doctype html>"), "{}", &page[..50]);
+    assert!(page.contains("flash-sale") && page.contains("preorder loadtest flash-sale"));
+    for outside in ["<script src", "<link", "http://", "https://"] {
+        assert!(!page.replace("http://www.w3.org/", "").contains(outside), "the page must work offline: {outside}");
+    }
+}
+
+#[test]
+fn an_ordinary_afternoon() {
+    let shell = Shell::new();
+    // The preset's own limit on latency is for a machine that does nothing else.
+    let preset = include_str!("../../loadtest/steady.toml");
+    shell.write("afternoon.toml", &preset.replace("p99_ms_max = 250.0", "p99_ms_max = 20000.0"));
+    let report = passes(&shell, "loadtest afternoon.toml --users 50 --duration 2s --json");
+    assert_eq!((&report["scenario"], &report["seed"]), (&"steady".into(), &1.into()));
+    assert!(report["requests"].as_u64().unwrap() > 50, "{report}");
+}
+
+#[test]
+fn units_that_were_walked_away_from_come_back() {
+    let shell = Shell::new();
+    let report = passes(&shell, "loadtest abandoners --users 60 --duration 3s --seed 9 --json");
+    assert_eq!((&report["scenario"], &report["seed"]), (&"abandoners".into(), &9.into()));
+}
+
+#[test]
+fn scenarios_that_cannot_be_run() {
+    let shell = Shell::new();
+    insta::assert_snapshot!("loadtest_unknown", refused(&shell, "loadtest flash-sail"));
+    insta::assert_snapshot!("loadtest_no_file", refused(&shell, "loadtest nowhere.toml"));
+    shell.write(
+        "bad.toml",
+        "name = \"bad\"\n\n[product]\nstock = 0\nprice = 100\ncolour = \"red\"\n\n[crowd]\nbuyers = 10\nconnections = 5\n",
+    );
+    insta::assert_snapshot!("loadtest_bad_file", refused(&shell, "loadtest bad.toml"));
+    shell.write(
+        "worse.toml",
+        "name = \"\"\n[product]\nstock = 0\nprice = 100\n[crowd]\nbuyers = 10\nconnections = 5\n\n\
+         [[journeys]]\nsteps = [\"fly\"]\n\n[payment]\ndecline_rate = 2\n",
+    );
+    insta::assert_snapshot!("loadtest_bad_values", refused(&shell, "loadtest worse.toml"));
+    insta::assert_snapshot!("loadtest_bad_duration", refused(&shell, "loadtest --duration soon"));
+    insta::assert_snapshot!("loadtest_no_buyers", refused(&shell, "demo --buyers 0 --stock -1"));
+}
+
+#[test]
+fn a_report_that_cannot_be_written_fails_before_the_run() {
+    let shell = Shell::new();
+    insta::assert_snapshot!("loadtest_report_folder", refused(&shell, "loadtest --report nowhere/sale.html"));
+    std::fs::create_dir(shell.path().join("folder")).unwrap();
+    insta::assert_snapshot!("loadtest_report_is_folder", refused(&shell, "loadtest --report folder"));
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn ctrl_c_leaves_no_server_and_no_folder() {
+    let shell = Shell::new();
+    let temporary = temporary(&shell);
+    let mut command = shell.command("loadtest steady --users 50 --duration 60s");
+    command.env("TMPDIR", &temporary).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = tokio::process::Command::from(command).kill_on_drop(true).spawn().unwrap();
+    let id = child.id().unwrap();
+    let server = in_time(async {
+        loop {
+            if let Some(server) = children(id).first() {
+                return *server;
+            }
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert_eq!(entries(&temporary).len(), 1);
+    kill_process(Pid::from_raw(id.cast_signed()).unwrap(), Signal::INT).unwrap();
+    let status = in_time(child.wait()).await.unwrap();
+    assert_eq!(status.code(), Some(1));
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut last = String::new();
+    while let Some(line) = lines.next_line().await.unwrap() {
+        last = line;
+    }
+    assert_eq!(last, "error: Interrupted.");
+    assert_eq!(entries(&temporary), Vec::<String>::new());
+    in_time(async {
+        while lives(server) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+/// Whether a process is at work; one that has ended may wait for its adoptive parent to notice (`proc_pid_stat(5)`).
+#[cfg(target_os = "linux")]
+fn lives(process: i32) -> bool {
+    std::fs::read_to_string(format!("/proc/{process}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
+}
+
+/// The processes that `parent` has started (`proc_pid_task_children(5)`).
+#[cfg(target_os = "linux")]
+fn children(parent: u32) -> Vec<i32> {
+    let threads = std::fs::read_dir(format!("/proc/{parent}/task")).map(Iterator::flatten);
+    let lists =
+        threads.into_iter().flatten().filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
+    lists.flat_map(|list| list.split_whitespace().map(|id| id.parse().unwrap()).collect::<Vec<_>>()).collect()
+}
+
+#[tokio::test]
+async fn a_running_server_is_rehearsed_with() {
+    let shell = Shell::new();
+    shell.ok("seed --users 50");
+    let server = shell.serve("", &[]).await;
+    let line = format!("loadtest flash-sale --users 40 --url {} --json", server.url);
+    let report = passes(&shell, &line);
+    assert_eq!(report["audit"]["ok"], true);
+    let line = format!("loadtest flash-sale --users 4000 --url {}", server.url);
+    insta::assert_snapshot!("loadtest_too_few_users", at(&refused(&shell, &line), &server.url));
+}
+
+#[tokio::test]
+async fn servers_that_cannot_be_rehearsed_with() {
+    let shell = Shell::new();
+    shell.ok("seed --users 50");
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", free.local_addr().unwrap());
+    drop(free);
+    let line = format!("loadtest --users 40 --url {url}");
+    insta::assert_snapshot!("loadtest_dead_port", at(&refused(&shell, &line), &url));
+
+    let other = Shell::new();
+    other.ok("seed");
+    let server = other.serve("", &[]).await;
+    let line = format!("loadtest --users 40 --url {}", server.url);
+    insta::assert_snapshot!("loadtest_other_database", at(&refused(&shell, &line), &server.url));
+
+    let page = axum::Router::new().fallback(async || "<html>It works!</html>");
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let serving = tokio::spawn(async { axum_serve(listener, page).await });
+    let line = format!("loadtest --users 40 --url {url}");
+    let (seen, url) = tokio::task::spawn_blocking(move || (refused(&shell, &line), url)).await.unwrap();
+    insta::assert_snapshot!("loadtest_no_preorder", at(&seen, &url));
+    serving.abort();
+
+    let shell = Shell::new();
+    insta::assert_snapshot!("loadtest_no_url", refused(&shell, "loadtest --users 40 --url nonsense"));
+}
+
+async fn axum_serve(listener: tokio::net::TcpListener, page: axum::Router) {
+    let limits = preorder::config::Config::default().limits;
+    preorder::server::run(listener, page, &limits, std::future::pending()).await.unwrap();
+}
+
+/// The text with a server's own address hidden.
+fn at(text: &str, url: &str) -> String {
+    text.replace(url, "http://SERVER").replace(url.trim_start_matches("http://"), "SERVER")
+}
+
+#[test]
+fn presets_are_explained() {
+    let shell = Shell::new();
+    for line in ["loadtest --help", "demo --help"] {
+        insta::assert_snapshot!(line.replace(" --", "_"), shell.run(line));
+    }
+}
