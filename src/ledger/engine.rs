@@ -29,14 +29,18 @@ impl Engine {
         Self { queue }
     }
 
-    /// Puts a command into the queue and waits until its batch is durable.
+    /// Puts a command into the queue at once; the future waits until its batch is durable. No `async fn`: the command
+    /// would travel inside the future, and be copied with it through every layer above.
     ///
     /// # Errors
-    /// [`Kind::Busy`] at once when the queue is full; the batch's error when it could not be saved (nothing was done).
-    pub(crate) async fn submit(&self, command: Command) -> Result<Outcome, Error> {
+    /// [`Kind::Busy`] when the queue is full; the batch's error when it could not be saved (nothing was done).
+    pub(crate) fn submit(&self, command: Command) -> impl Future<Output = Result<Outcome, Error>> + Send + use<> {
         let (reply, outcome) = oneshot::channel();
-        self.queue.try_send((command, reply)).map_err(|_| Error::busy(1))?;
-        outcome.await.unwrap_or_else(|_| Err(Error::busy(1).because("the ledger is stopping")))
+        let queued = self.queue.try_send((command, reply)).map_err(|_| Error::busy(1));
+        async move {
+            queued?;
+            outcome.await.unwrap_or_else(|_| Err(Error::busy(1).because("the ledger is stopping")))
+        }
     }
 }
 

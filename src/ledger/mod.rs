@@ -115,11 +115,14 @@ impl Ledger {
     ///
     /// # Errors
     /// The refusal (marked as replayed when it is one); [`Error::busy`] when nothing was done and a retry may help.
-    pub async fn submit(&self, command: Command) -> Result<(Done, bool), Error> {
-        let Outcome { result, replayed } = self.engine.submit(command).await?;
-        match result {
-            Ok(done) => Ok((done, replayed)),
-            Err(refusal) => Err(Error::from(refusal).replayed(replayed)),
+    pub fn submit(&self, command: Command) -> impl Future<Output = Result<(Done, bool), Error>> + Send + use<> {
+        let outcome = self.engine.submit(command);
+        async move {
+            let Outcome { result, replayed } = outcome.await?;
+            match result {
+                Ok(done) => Ok((done, replayed)),
+                Err(refusal) => Err(Error::from(refusal).replayed(replayed)),
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! What the payment routes call: enter, confirm, cancel, and all three in one call.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -162,22 +163,26 @@ impl Payments {
         Ok(Enter { order, buyer, product, quantity, then, provider: self.provider.name(), key })
     }
 
-    async fn submit(&self, command: Command) -> Result<Answer, Error> {
-        match self.ledger.submit(command).await? {
-            (Done::Order(order), replayed) => Ok(Answer { order, replayed }),
-            (other, _) => Err(Error::internal(format!("the ledger answered a payment with {other:?}"))),
+    fn submit(&self, command: Command) -> impl Future<Output = Result<Answer, Error>> + Send + use<> {
+        let done = self.ledger.submit(command);
+        async move {
+            match done.await? {
+                (Done::Order(order), replayed) => Ok(Answer { order, replayed }),
+                (other, _) => Err(Error::internal(format!("the ledger answered a payment with {other:?}"))),
+            }
         }
     }
 
-    /// Runs `work` to its end even if the client leaves meanwhile: money may be on its way.
-    async fn see_through<F>(&self, work: F) -> Result<Answer, Error>
+    /// Runs `work` to its end even if the client leaves meanwhile: money may be on its way. Boxed, so that purchases that
+    /// need none of this do not carry its size.
+    fn see_through<F>(&self, work: F) -> Pin<Box<dyn Future<Output = Result<Answer, Error>> + Send>>
     where
         F: Future<Output = Result<Answer, Error>> + Send + 'static,
     {
-        self.charges
-            .spawn(work)
-            .await
-            .unwrap_or_else(|panic| Err(Error::internal(format!("a charge ended early: {panic}"))))
+        let seen_through = self.charges.spawn(work);
+        Box::pin(async move {
+            seen_through.await.unwrap_or_else(|panic| Err(Error::internal(format!("a charge ended early: {panic}"))))
+        })
     }
 
     /// Charges an order that is marked as being charged, and settles it however long the database takes.
