@@ -175,14 +175,14 @@ async fn list(
     State(room): State<Room>,
     Query(of_type): Query<OfType>,
     PageQuery(page): PageQuery,
-) -> Result<axum::Json<PageView<ProductView>>, HttpError> {
+) -> Result<Json<PageView<ProductView>>, HttpError> {
     let page = room.products.list(of_type.kind()?, page).await?;
-    Ok(axum::Json(PageView::new(page, |product| ProductView::new(&product, &*room.clock))))
+    Ok(Json(PageView::new(page, |product| ProductView::new(&product, &*room.clock))))
 }
 
 /// One product.
-async fn show(State(room): State<Room>, Path(id): Path<ProductId>) -> Result<axum::Json<ProductView>, HttpError> {
-    Ok(axum::Json(ProductView::new(&room.products.get(&id).await?, &*room.clock)))
+async fn show(State(room): State<Room>, Path(id): Path<ProductId>) -> Result<Json<ProductView>, HttpError> {
+    Ok(Json(ProductView::new(&room.products.get(&id).await?, &*room.clock)))
 }
 
 /// Makes a product.
@@ -190,9 +190,9 @@ async fn add(
     State(room): State<Room>,
     Admin(admin): Admin,
     Json(body): Json<NewProductBody>,
-) -> Result<(StatusCode, axum::Json<ProductView>), HttpError> {
+) -> Result<(StatusCode, Json<ProductView>), HttpError> {
     let product = room.products.add(&body.into(), Mover::Admin(admin.user)).await?;
-    Ok((StatusCode::CREATED, axum::Json(ProductView::new(&product, &*room.clock))))
+    Ok((StatusCode::CREATED, Json(ProductView::new(&product, &*room.clock))))
 }
 
 /// Changes a product.
@@ -201,9 +201,9 @@ async fn edit(
     Admin(_): Admin,
     Path(id): Path<ProductId>,
     Json(body): Json<ChangeBody>,
-) -> Result<axum::Json<ProductView>, HttpError> {
+) -> Result<Json<ProductView>, HttpError> {
     let product = room.products.edit(&id, body.into()).await?;
-    Ok(axum::Json(ProductView::new(&product, &*room.clock)))
+    Ok(Json(ProductView::new(&product, &*room.clock)))
 }
 
 /// Takes a product off sale for good.

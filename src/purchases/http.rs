@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::service::Purchases;
 use crate::http::problem::IDEMPOTENT_REPLAYED;
-use crate::http::{Buyer, HttpError, IdempotencyKey, InPath, PageQuery, PageView, Path};
+use crate::http::{Buyer, HttpError, IdempotencyKey, InPath, Json, PageQuery, PageView, Path};
 use crate::kernel::error::Error;
 use crate::kernel::ids::{OrderId, UserId};
 use crate::ledger::{Key, Order, Reason, Refusal, State as OrderState};
@@ -93,8 +93,8 @@ async fn list(
     State(purchases): State<Arc<Purchases>>,
     Buyer(buyer): Buyer,
     PageQuery(page): PageQuery,
-) -> Result<axum::Json<PageView<OrderView>>, HttpError> {
-    Ok(axum::Json(purchases.of_buyer(buyer.user, page).await?.into()))
+) -> Result<Json<PageView<OrderView>>, HttpError> {
+    Ok(Json(purchases.of_buyer(buyer.user, page).await?.into()))
 }
 
 /// One of the buyer's orders.
@@ -102,8 +102,8 @@ async fn show(
     State(purchases): State<Arc<Purchases>>,
     Buyer(buyer): Buyer,
     Path(order): Path<OrderId>,
-) -> Result<axum::Json<OrderView>, HttpError> {
-    Ok(axum::Json(purchases.get(buyer.user, order).await?.into()))
+) -> Result<Json<OrderView>, HttpError> {
+    Ok(Json(purchases.get(buyer.user, order).await?.into()))
 }
 
 /// Pays a completed order back.
@@ -125,7 +125,7 @@ pub(crate) fn scoped(key: Option<IdempotencyKey>, buyer: UserId, uri: &Uri) -> O
 
 /// An order as an answer, marked when it was given before.
 pub(crate) fn answered(status: StatusCode, order: Order, replayed: bool) -> Response {
-    let mut response = (status, axum::Json(OrderView::from(order))).into_response();
+    let mut response = (status, Json(OrderView::from(order))).into_response();
     if replayed {
         response.headers_mut().insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
     }

@@ -94,9 +94,9 @@ struct Adjustment {
 async fn counts(
     State(stock): State<Arc<StockRoom>>,
     Path(product): Path<ProductId>,
-) -> Result<axum::Json<StockView>, HttpError> {
+) -> Result<Json<StockView>, HttpError> {
     let live = stock.live(&product)?;
-    Ok(axum::Json(StockView::new(&product, &live)))
+    Ok(Json(StockView::new(&product, &live)))
 }
 
 /// Restocks or withdraws.
@@ -105,9 +105,9 @@ async fn adjust(
     Admin(admin): Admin,
     Path(product): Path<ProductId>,
     Json(Adjustment { delta, reason }): Json<Adjustment>,
-) -> Result<(StatusCode, axum::Json<MovementView>), HttpError> {
+) -> Result<(StatusCode, Json<MovementView>), HttpError> {
     let movement = stock.adjust(product, delta, reason.as_deref(), Mover::Admin(admin.user)).await?;
-    Ok((StatusCode::CREATED, axum::Json(movement.into())))
+    Ok((StatusCode::CREATED, Json(movement.into())))
 }
 
 /// The history, newest first.
@@ -116,6 +116,6 @@ async fn movements(
     Admin(_): Admin,
     Path(product): Path<ProductId>,
     PageQuery(page): PageQuery,
-) -> Result<axum::Json<PageView<MovementView>>, HttpError> {
-    Ok(axum::Json(stock.movements(product, page).await?.into()))
+) -> Result<Json<PageView<MovementView>>, HttpError> {
+    Ok(Json(stock.movements(product, page).await?.into()))
 }
