@@ -12,6 +12,7 @@ use crate::kernel::clock::Timestamp;
 use crate::kernel::error::Error;
 use crate::kernel::ids::UserId;
 use crate::kernel::page::PageRequest;
+use crate::users::http::UserView;
 use crate::users::{NewUser, Session, User, UserFilter};
 
 /// Users that a list reads at a time.
@@ -146,14 +147,15 @@ async fn list(context: &Context, app: &App) -> Result<(), Failure> {
     let mut page = PageRequest { limit: LIST_PAGE, after: None };
     loop {
         let found = app.users.list(UserFilter::default(), page.clone()).await?;
-        users.extend(found.items.into_iter().map(UserView::from));
+        users.extend(found.items);
         page.after = found.next_cursor;
         if page.after.is_none() {
             break;
         }
     }
     let table = user_table(&users);
-    context.output().answer(&Items { items: users }, || table)
+    let items: Vec<_> = users.into_iter().map(UserView::from).collect();
+    context.output().answer(&Items { items }, || table)
 }
 
 async fn sessions(context: &Context, app: &App, user: UserId) -> Result<(), Failure> {
@@ -180,34 +182,6 @@ async fn tokens(app: &App, args: TokenArgs) -> Result<(), Failure> {
         .await;
     told?;
     counted.map(drop).map_err(Failure::from)
-}
-
-/// A user, as programs see it.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct UserView {
-    id: i64,
-    name: String,
-    /// `null` once the user has withdrawn.
-    email: Option<String>,
-    greeting: String,
-    role: &'static str,
-    state: &'static str,
-    created_at: String,
-}
-
-impl From<User> for UserView {
-    fn from(user: User) -> Self {
-        Self {
-            id: user.id.0,
-            name: user.name,
-            email: user.email.map(|email| email.to_string()),
-            greeting: user.greeting,
-            role: user.role.as_str(),
-            state: user.state.as_str(),
-            created_at: user.created_at.to_string(),
-        }
-    }
 }
 
 /// A session, as programs see it.
@@ -238,12 +212,17 @@ impl SessionView {
 }
 
 /// `user list` for people.
-fn user_table(users: &[UserView]) -> Table {
+fn user_table(users: &[User]) -> Table {
     let mut table = Table::new(&["id", "email", "name", "role", "state", "created"]).numbers([0]);
     for user in users {
-        let email = user.email.clone().unwrap_or_else(|| "-".to_owned());
-        let (id, role, state) = (user.id.to_string(), user.role.to_owned(), user.state.to_owned());
-        table.row([id, email, user.name.clone(), role, state, user.created_at.clone()]);
+        table.row([
+            user.id.to_string(),
+            user.email.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string),
+            user.name.clone(),
+            user.role.to_string(),
+            user.state.to_string(),
+            user.created_at.to_string(),
+        ]);
     }
     table
 }
@@ -264,6 +243,7 @@ mod tests {
 
     use super::*;
     use crate::kernel::ids::SessionId;
+    use crate::users::UserState;
 
     #[derive(Debug, Parser)]
     struct Line {
@@ -295,14 +275,14 @@ mod tests {
 
     #[test]
     fn tables_line_up_in_both_languages() {
-        let user = |id, email: Option<&str>, name: &str| UserView {
-            id,
+        let user = |id, email: Option<&str>, name: &str| User {
+            id: UserId(id),
+            email: email.map(|email| email.parse().unwrap()),
             name: name.to_owned(),
-            email: email.map(str::to_owned),
             greeting: String::new(),
-            role: "user",
-            state: "active",
-            created_at: "2023-11-14T22:13:20Z".to_owned(),
+            role: Role::User,
+            state: UserState::Active,
+            created_at: Timestamp(1_700_000_000_000_000),
         };
         let users = [user(1, Some("1@naver.com"), "홍길동"), user(12, None, "Ann")];
         insta::assert_snapshot!(user_table(&users), @r"
