@@ -1,8 +1,11 @@
 //! How fast the purchase path is, as ratios within one run: `cargo bench`.
 //!
 //! Every figure is the median of interleaved rounds against `preorder serve` in a process of its own: 256 connections,
-//! `synchronous=FULL`, a different token for each of 1,000 buyers, nobody declined, no per-buyer limit. Rounds alternate,
-//! so that a machine that slows down slows both sides.
+//! `synchronous=FULL`, different buyers with a token each, nobody declined, no per-buyer limit. Rounds alternate, so that a
+//! machine that slows down slows both sides.
+//!
+//! The client shares the machine with the server, so what it costs is part of every figure. Two clients tell: one that
+//! writes ready-made bytes, and the crowd of `preorder loadtest`, which is a whole HTTP client (goose over reqwest).
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints, and ends where it fails")]
 
 use std::io::{BufRead, BufReader, Write};
@@ -47,15 +50,45 @@ fn main() {
             after_many[round - 1]
         );
     }
-    println!("durable purchases ÷ sold_out refusals: {:.2}", median(&purchases) / median(&refusals));
+    println!("durable purchases ÷ sold_out refusals, ready-made bytes: {:.2}", median(&purchases) / median(&refusals));
     println!(
         "purchases after {PAST_ORDERS} orders ÷ on an empty database: {:.2}",
         median(&after_many) / median(&purchases)
     );
     drop((empty_server, full_server));
+    with_the_crowd();
     for shop in [empty, full] {
         shop.audit();
     }
+}
+
+/// The same sale, bought by the crowd of `preorder loadtest`: 60,000 buyers for 1,000,000,000 units, or for a single one.
+fn with_the_crowd() {
+    let folder = tempfile::tempdir().unwrap();
+    let rate = |stock: u32| {
+        let scenario = folder.path().join(format!("{stock}.toml"));
+        let text = format!(
+            "name = \"benchmark\"\n[product]\nstock = {stock}\nprice = 1000\n[crowd]\nbuyers = 60000\n\
+             connections = {CONNECTIONS}\n[[journeys]]\nsteps = [\"buy\"]\n"
+        );
+        std::fs::write(&scenario, text).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_preorder"));
+        let output = command.current_dir(folder.path()).args(["loadtest", "--json"]).arg(&scenario).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        report["requestsPerSecond"].as_f64().unwrap()
+    };
+    let (mut purchases, mut refusals) = (Vec::new(), Vec::new());
+    for round in 1..=ROUNDS {
+        refusals.push(rate(1));
+        purchases.push(rate(1_000_000_000));
+        println!(
+            "crowd, round {round}: {:.0} purchases/s, {:.0} refusals/s",
+            purchases[round - 1],
+            refusals[round - 1]
+        );
+    }
+    println!("durable purchases ÷ sold_out refusals, with the crowd: {:.2}", median(&purchases) / median(&refusals));
 }
 
 fn median(rates: &[f64]) -> f64 {
@@ -129,6 +162,7 @@ impl Shop {
             .args(["serve", "--listen", "127.0.0.1:0", "--until-stdin-closes"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            .stderr(Stdio::null())
             .spawn()
             .unwrap();
         let mut line = String::new();
