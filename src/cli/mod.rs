@@ -1,8 +1,8 @@
 //! The command line: one file per subcommand, each with an `Args` and `async fn run(args, &Context) -> Result<(), Failure>`.
 //!
-//! To add a subcommand: write its file, name it in [`Command`], and give it an arm in [`Command::run`]. A flag that
-//! overrides a setting (such as `serve --listen`) is also told to [`Command::flags`]. [`output`] is the only printer;
-//! [`failure`] decides what people read, and the exit code, when something goes wrong.
+//! To add a subcommand: write its file, name it in `Command`, and give it an arm in `Command::run`. A flag that
+//! overrides a setting (such as `serve --listen`) is also told to `Command::flags`. `output` is the only printer;
+//! `failure` decides what people read, and the exit code, when something goes wrong.
 
 mod audit;
 mod completions;
