@@ -41,8 +41,8 @@
 //! # Dependency law (kept by `tests/it/law.rs`)
 //! - `kernel` ← `store` ← `ledger`, rooms ← `app`, `server`, `loadtest`, `cli`. No room imports one of the last four.
 //! - In a room: `model`, `rules` ← `store` ← `service` ← `http`.
-//! - The ledger knows no room; `products`, `stock`, `payments` and `purchases` know the ledger. Room to room: `payments`
-//!   knows `purchases`, whose view of an order it answers with; `stock` knows `products`, whose ids are in its paths.
+//! - The ledger knows no room; `products`, `stock`, `payments` and `purchases` know the ledger. Room to room there is one
+//!   edge: `payments` knows `purchases`, whose view of an order it answers with.
 //! - Only `http.rs` files, `http`, `server` and `gateway` name axum. Only `store` and the ledger's adapter name a database
 //!   driver. Only `cli/output.rs` prints, only `config` reads the environment, only the kernel's clock reads the time.
 //!
