@@ -1,44 +1,25 @@
 //! Charges that a server did not live to settle are settled by the next one.
 
-use std::pin::Pin;
 use std::sync::Arc;
 
 use preorder::kernel::clock::{Clock, ManualClock, Timestamp};
-use preorder::kernel::ids::{OrderId, UserId};
-use preorder::ledger::{Charge, Command, Ledger, Mover, Order, PaymentStatus, State};
-use preorder::payments::{ChargeRequest, Payments, Provider};
+use preorder::kernel::ids::UserId;
+use preorder::ledger::{Command, Ledger, Mover, Order, PaymentStatus, State};
+use preorder::payments::Payments;
 use preorder::products::{ProductDraft, Products};
 use preorder::store::{Db, Location};
 
-/// A provider that takes its time: for ever when it is `silent`, else until the next turn. Everybody pays.
-struct Slow {
-    silent: bool,
-}
+use crate::support::{SlowProvider, reservation};
 
-impl Provider for Slow {
-    fn name(&self) -> &'static str {
-        "slow"
-    }
-
-    fn at_once(&self, _: OrderId, _: bool) -> Option<Charge> {
-        None
-    }
-
-    fn charge(&self, request: ChargeRequest) -> Pin<Box<dyn Future<Output = Charge> + Send + '_>> {
-        Box::pin(async move {
-            if self.silent {
-                std::future::pending::<()>().await;
-            }
-            Charge::Paid(format!("slow-{}", request.order))
-        })
-    }
-}
-
-async fn shop(folder: &tempfile::TempDir, clock: &Arc<ManualClock>, silent: bool) -> (Db, Arc<Ledger>, Arc<Payments>) {
+async fn shop(
+    folder: &tempfile::TempDir,
+    clock: &Arc<ManualClock>,
+    provider: &Arc<SlowProvider>,
+) -> (Db, Arc<Ledger>, Arc<Payments>) {
     let clock: Arc<dyn Clock> = Arc::<ManualClock>::clone(clock);
     let db = Db::open(&Location::Sqlite(folder.path().join("shop.db"))).await.unwrap();
     let ledger = Ledger::start(db.clone(), clock, 100).await.unwrap();
-    let payments = Payments::new(Arc::clone(&ledger), Arc::new(Slow { silent }));
+    let payments = Payments::new(Arc::clone(&ledger), Arc::<SlowProvider>::clone(provider));
     (db, ledger, payments)
 }
 
@@ -47,30 +28,21 @@ async fn after_a_crash(seconds: i64, stock_meanwhile: i64) -> (Order, bool) {
     let folder = tempfile::tempdir().unwrap();
     let clock = Arc::new(ManualClock::new(Timestamp(1_000_000_000)));
     let order = {
-        let (db, ledger, payments) = shop(&folder, &clock, true).await;
+        let silent = Arc::<SlowProvider>::default();
+        let (db, ledger, payments) = shop(&folder, &clock, &silent).await;
         let products = Products::new(db, Arc::<ManualClock>::clone(&clock), Arc::clone(&ledger));
-        let draft = ProductDraft {
-            id: Some("100".to_owned()),
-            name: Some("Phone".to_owned()),
-            kind: Some("reservation".to_owned()),
-            price: Some(1),
-            stock: Some(1),
-            hold_seconds: Some(10),
-            ..ProductDraft::default()
-        };
+        let draft = ProductDraft { hold_seconds: Some(10), ..reservation("100", 1) };
         products.add(&draft, Mover::Console).await.unwrap();
         let waiting = tokio::spawn(async move { payments.pre_order(UserId(1), "100", 1, None).await });
-        let order = loop {
-            if let Some(order) = ledger.being_charged().await.unwrap().pop() {
-                break order;
-            }
-            tokio::task::yield_now().await;
-        };
+        silent.asked().await;
+        let order = ledger.being_charged().await.unwrap().pop().unwrap();
         waiting.abort();
         order
     };
     clock.advance_seconds(seconds);
-    let (db, ledger, payments) = shop(&folder, &clock, false).await;
+    let provider = Arc::<SlowProvider>::default();
+    provider.answer();
+    let (db, ledger, payments) = shop(&folder, &clock, &provider).await;
     ledger.sweep().await.unwrap();
     if stock_meanwhile != 0 {
         let (product, by) = (order.product.clone(), Mover::Console);
