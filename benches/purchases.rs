@@ -213,12 +213,14 @@ fn add_past_orders(database: &Path, count: i64) {
             let mut id = [0_u8; 16];
             id[..8].copy_from_slice(&number.to_be_bytes());
             order.execute(rusqlite::params![id, buyer, at, format!("past-{number}")]).unwrap();
-            movement.execute(rusqlite::params![2 * number + 2, "hold", -1, 1, 0, id, at]).unwrap();
-            movement.execute(rusqlite::params![2 * number + 3, "sell", 0, -1, 1, id, at]).unwrap();
+            movement.execute(rusqlite::params![number + 2, "sell", -1, 0, 1, id, at]).unwrap();
         }
-        let sql = "UPDATE offers SET available = available - ?1, sold = sold + ?1, movement_count = movement_count + 2 * ?1 \
+        let sql = "UPDATE offers SET available = available - ?1, sold = sold + ?1, movement_count = movement_count + ?1 \
                    WHERE product_id = 'hot'";
         transaction.execute(sql, [count]).unwrap();
+        let file = "INSERT INTO orders_by_buyer (buyer_id, order_id, product_id) \
+                    SELECT buyer_id, id, product_id FROM orders ORDER BY buyer_id, id";
+        transaction.execute(file, []).unwrap();
     }
     transaction.commit().unwrap();
 }

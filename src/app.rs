@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use crate::activity::Activity;
 use crate::config::{Config, ProviderKind};
 use crate::kernel::clock::Clock;
 use crate::kernel::error::Error;
 use crate::ledger::Ledger;
+use crate::newsfeed::{MayListen, Newsfeed};
 use crate::payments::{Payments, Provider, Simulated};
 use crate::products::Products;
 use crate::purchases::Purchases;
@@ -33,6 +35,10 @@ pub struct App {
     pub payments: Arc<Payments>,
     /// A buyer's orders.
     pub purchases: Arc<Purchases>,
+    /// Posts, comments, likes, follows.
+    pub activity: Arc<Activity>,
+    /// Feeds, views of activities, and their stream.
+    pub newsfeed: Arc<Newsfeed>,
 }
 
 impl App {
@@ -47,12 +53,18 @@ impl App {
         let provider: Arc<dyn Provider> = match config.payment.provider {
             ProviderKind::Simulated => Arc::new(Simulated::new(config.payment.simulated)),
         };
+        let users = Arc::new(users);
+        let activity = Activity::new(db.clone(), Arc::clone(&clock));
+        let standing = Arc::clone(&users);
+        let may_listen: MayListen = Arc::new(move |actor| standing.may_still_act(actor).is_ok());
         Ok(Self {
-            users: Arc::new(users),
+            users,
             products: Products::new(db.clone(), Arc::clone(&clock), Arc::clone(&ledger)),
             stock: StockRoom::new(Arc::clone(&ledger)),
             payments: Payments::new(Arc::clone(&ledger), provider),
             purchases: Purchases::new(Arc::clone(&ledger)),
+            newsfeed: Newsfeed::new(db.clone(), Arc::clone(&activity), may_listen),
+            activity,
             config: config.clone(),
             ledger,
             db,

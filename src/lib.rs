@@ -15,12 +15,14 @@
 //! | [`kernel`] | ids, money, time, pages, who is asking, errors; knows nobody |
 //! | [`store`] | the door to the database: one writer, a pool of readers, migrations, the cache; no word of the domain |
 //! | [`ledger`] | rules and decisions (pure), engine, live board, SQLite adapter, audit (independent of the rules) |
-//! | [`users`] | accounts, sessions, tokens, password hashing on its own threads |
+//! | [`users`] | accounts, sessions, tokens, password hashing on its own threads; codes by mail, profile images |
 //! | [`products`] | the catalogue and its sale windows, cached |
 //! | [`stock`] | live counts, adjustments, movement history: a face of the ledger |
 //! | [`payments`] | entering and settling a payment, and the port to whoever charges: a face of the ledger |
 //! | [`purchases`] | a buyer's orders and refunds: a face of the ledger |
-//! | [`http`] | what handlers share: extractors, problem documents, pages |
+//! | [`activity`] | posts, comments, likes, follows, and the log of all of it |
+//! | [`newsfeed`] | feeds and activities as pages, from memory, and as a stream: a face of the activity |
+//! | [`http`] | what handlers share: routes that can be listed, extractors, problem documents, pages |
 //! | [`gateway`] | the door: authentication, rate limits, request ids, errors in the reader's language |
 //! | [`server`] | the rooms behind the door, and the accept loop with its limits |
 //! | [`app`] | the composition root: settings in, services out |
@@ -41,8 +43,9 @@
 //! # Dependency law (kept by `tests/it/law.rs`)
 //! - `kernel` ← `store` ← `ledger`, rooms ← `app`, `server`, `loadtest`, `cli`. No room imports one of the last four.
 //! - In a room: `model`, `rules` ← `store` ← `service` ← `http`.
-//! - The ledger knows no room; `products`, `stock`, `payments` and `purchases` know the ledger. Room to room there is one
-//!   edge: `payments` knows `purchases`, whose view of an order it answers with.
+//! - The ledger knows no room; `products`, `stock`, `payments` and `purchases` know the ledger. Room to room there are few
+//!   edges: `payments` knows `purchases`, whose view of an order it answers with; `newsfeed` knows `activity`, which knows
+//!   `users`.
 //! - Only `http.rs` files, `http`, `server` and `gateway` name axum. Only `store` and the ledger's adapter name a database
 //!   driver. Only `cli/output.rs` prints, only `config` reads the environment, only the kernel's clock reads the time.
 //!
@@ -57,14 +60,22 @@
 //! - One idempotency key of one buyer gives one order.
 //! - An answer is durable before it leaves: a kill at any moment loses nothing that was answered.
 //! - Sums of money are whole minor units, and never overflow silently.
+//! - What is counted beside posts, comments and users is what their rows add up to, and the log tells how each like and
+//!   follow came to be.
 //!
 //! # Where the plan was changed
 //! - Offers (terms and counts) are a table of the ledger's, apart from the catalogue: the ledger decides from them, and
 //!   the catalogue writes them only through `ledger::offers`, in its own transaction.
 //! - The engine ends holds that have run out at the start of each batch, so that their units are free for it; the sweeper
 //!   is for quiet times.
+//! - A one-call purchase is one movement, from `available` to `sold`: nothing of it is ever seen as held.
+//! - SQLite keeps no index of orders by buyer. Its entries would land at random, a page for each purchase; so orders are
+//!   noted in a row and filed under their buyers in bulk (`ledger/sqlite.rs`), and the audit proves that each is found.
+//! - The engine has no task of its own: it takes its turns on the writer's thread, and a thread beside it copies the log.
+//! - The door is no layer of axum's: it calls the rooms' router itself.
 //! - `seed` is a module of its own, between the files in `data/seed` and the rooms' services.
 
+pub mod activity;
 pub mod app;
 pub mod cli;
 pub mod config;
@@ -73,6 +84,7 @@ pub mod http;
 pub mod kernel;
 pub mod ledger;
 pub mod loadtest;
+pub mod newsfeed;
 pub mod payments;
 pub mod products;
 pub mod purchases;

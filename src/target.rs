@@ -4,7 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 /// What [`Targets`] are written as.
-pub const TARGETS_ALLOWED: &str = "'all', or names between commas: users, products, stock, payments, purchases";
+pub const TARGETS_ALLOWED: &str =
+    "'all', or names between commas: users, products, stock, payments, purchases, activity, newsfeed";
 
 /// A group of routes that a process can serve by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,11 +20,16 @@ pub enum Target {
     Payments,
     /// A buyer's orders.
     Purchases,
+    /// Posts, comments, likes, follows.
+    Activity,
+    /// Feeds, activities and their stream.
+    Newsfeed,
 }
 
 impl Target {
     /// Every target, in the order in which they are shown.
-    pub const ALL: [Self; 5] = [Self::Users, Self::Products, Self::Stock, Self::Payments, Self::Purchases];
+    pub const ALL: [Self; 7] =
+        [Self::Users, Self::Products, Self::Stock, Self::Payments, Self::Purchases, Self::Activity, Self::Newsfeed];
 
     /// The word in the settings.
     #[must_use]
@@ -34,6 +40,8 @@ impl Target {
             Self::Stock => "stock",
             Self::Payments => "payments",
             Self::Purchases => "purchases",
+            Self::Activity => "activity",
+            Self::Newsfeed => "newsfeed",
         }
     }
 }
@@ -92,7 +100,8 @@ mod tests {
         let some: Targets = "stock, users,stock".parse().unwrap();
         assert_eq!(some.to_string(), "users,stock");
         assert!(some.contains(Target::Stock) && !some.contains(Target::Payments));
-        assert_eq!("users,products,stock,payments,purchases".parse::<Targets>().unwrap().to_string(), "all");
+        let every = "users,products,stock,payments,purchases,activity,newsfeed";
+        assert_eq!(every.parse::<Targets>().unwrap().to_string(), "all");
         assert!("".parse::<Targets>().is_err() && "users,".parse::<Targets>().is_err());
     }
 }

@@ -1,12 +1,15 @@
-//! `preorder audit`: every invariant of the ledger, proven from the rows.
+//! `preorder audit`: every invariant of the ledger and of what the community counts, proven from the rows.
 
 use serde::Serialize;
 
 use super::context::Context;
 use super::failure::Failure;
 use super::output::Table;
+use crate::activity::Activity;
+use crate::kernel::error::Error;
 use crate::ledger::Ledger;
 use crate::ledger::audit::Audit;
+use crate::store::Db;
 
 #[derive(Serialize)]
 struct AuditView<'a> {
@@ -72,13 +75,23 @@ impl<'a> From<&'a Audit> for AuditView<'a> {
 /// When an invariant is broken, or the database can't be read.
 pub(super) async fn run(context: &Context) -> Result<(), Failure> {
     let db = context.db().await?;
-    let audit = Ledger::audit(&db).await?;
+    let audit = prove(&db).await?;
     context.output().answer(&AuditView::from(&audit), || people(&audit))?;
     if audit.ok() {
         return Ok(());
     }
-    Err(Failure::failed("The ledger's rows break an invariant; see above.")
+    Err(Failure::failed("The rows break an invariant; see above.")
         .hint("Stop the sale, keep a copy of the database as it is, and compare the movements with the orders."))
+}
+
+/// Proves the invariants of every room that has some.
+///
+/// # Errors
+/// When the database can't be read.
+pub(super) async fn prove(db: &Db) -> Result<Audit, Error> {
+    let mut audit = Ledger::audit(db).await?;
+    audit.checks.extend(Activity::audit(db).await?);
+    Ok(audit)
 }
 
 fn people(audit: &Audit) -> String {

@@ -115,6 +115,8 @@ fn hint_for(code: &str) -> Option<&'static str> {
             "Name the server's own database with --db, or leave --url out: a temporary server is used then."
         }
         "user_not_found" => "'preorder user list' shows every user.",
+        "session_not_found" => "'preorder user sessions EMAIL' lists them.",
+        "mail_settings" => "'preorder config show' lists what is set under mail.",
         "product_not_found" => "'preorder product list' shows every product.",
         "order_not_found" => "'preorder order list' shows every order.",
         "internal" => "Run it again with -v to see more.",

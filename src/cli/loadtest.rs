@@ -10,7 +10,9 @@ use super::failure::Failure;
 use super::output::Table;
 use super::shop::LocalShop;
 use crate::kernel::limits::STOCK_MAX;
-use crate::loadtest::{self, BUYERS_MAX, Overrides, PRESETS, Phase, Progress, Report, RunPlan, Scenario, Site};
+use crate::loadtest::{
+    self, BUYERS_MAX, Community, Overrides, PRESETS, Phase, Progress, Report, RunPlan, Scenario, Site,
+};
 
 /// How often the progress is drawn.
 const DRAW_INTERVAL: Duration = Duration::from_millis(200);
@@ -143,6 +145,9 @@ fn people(report: &Report) -> String {
         format!("{} in {:.1} s, {:.0} a second", report.requests, report.elapsed_seconds, report.requests_per_second),
     );
     fact("purchases", format!("{}, {:.0} a second", report.purchases, report.purchases_per_second));
+    if let Some(Community { posts, comments, likes, follows }) = report.community {
+        fact("community", format!("{posts} posts, {comments} comments, {likes} likes, {follows} follows"));
+    }
     for (code, count) in &report.refusals {
         fact(&format!("refused, {code}"), count.to_string());
     }

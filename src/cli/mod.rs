@@ -5,6 +5,7 @@
 //! `failure` decides what people read, and the exit code, when something goes wrong.
 
 mod audit;
+mod community;
 mod completions;
 mod config;
 mod context;
@@ -73,7 +74,7 @@ enum Command {
     Demo(loadtest::DemoArgs),
     /// Serve the API until Ctrl-C.
     Serve(serve::Args),
-    /// Add products and users to begin with.
+    /// Add products, users and a community to begin with.
     Seed(seed::Args),
     /// Look after accounts and sessions.
     #[command(subcommand)]

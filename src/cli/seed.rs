@@ -1,16 +1,20 @@
-//! `preorder seed`: products and users to begin with.
+//! `preorder seed`: products, users and a community to begin with.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::community::add_community;
 use super::context::Context;
 use super::failure::Failure;
+use crate::activity::SeedCounts;
 use crate::app::App;
 use crate::kernel::error::{Error, Kind};
 use crate::kernel::ids::OrderId;
 use crate::ledger::Mover;
 use crate::products::ProductDraft;
+use crate::seed::texts::Texts;
 use crate::seed::{SeedProduct, SeedUser, files, generate};
 use crate::users::{self, NewUser};
 
@@ -20,19 +24,27 @@ const GENERATED_PASSWORD: &str = "example-buyer-password";
 /// Generated users that are added between two steps of the bar.
 const STEP: usize = 5_000;
 
+/// Posts of a generated user in the middle, unless somebody says how many users there shall be ...
+const POSTS_A_USER: u32 = 10;
+/// ... and how many they are at least and at most then.
+const COMMUNITY_USERS: (u32, u32) = (10, 10_000);
+
 /// What `seed` takes.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// A folder with products.toml and users.toml [default: the ones in this program].
+    /// A folder with products.toml, users.toml and community.toml [default: the ones in this program].
     #[arg(long, value_name = "DIR")]
     from: Option<PathBuf>,
-    /// Generated users to add: buyer000001@preorder.example and so on.
-    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(..=1_000_000))]
-    users: u32,
+    /// Generated users to add: buyer000001@preorder.example and so on [default: 0, or a tenth of --posts].
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(..=1_000_000))]
+    users: Option<u32>,
     /// Generated products to add: p0001 and so on.
     #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(..=100_000))]
     products: u32,
-    /// What generated names and prices are drawn from.
+    /// Generated posts to add, by all who are there, with comments, likes and follows.
+    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(..=1_000_000))]
+    posts: u32,
+    /// What generated names, prices and posts are drawn from.
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
 }
@@ -43,6 +55,10 @@ pub(super) struct Args {
 struct Added {
     products: usize,
     users: usize,
+    posts: usize,
+    comments: usize,
+    likes: usize,
+    follows: usize,
     generated_password: Option<&'static str>,
 }
 
@@ -51,12 +67,15 @@ struct Added {
 /// # Errors
 /// Faults of the seed files, all at once, before anything is written; what the services refuse.
 pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
-    let files = match &args.from {
-        Some(folder) => files::from_folder(folder)?,
-        None => files::embedded()?,
+    let (files, texts) = match &args.from {
+        Some(folder) => (files::from_folder(folder)?, Texts::from_folder(folder)?),
+        None => (files::embedded()?, Texts::embedded()?),
     };
+    let (least, most) = COMMUNITY_USERS;
+    let for_posts = if args.posts > 0 { (args.posts / POSTS_A_USER).clamp(least, most) } else { 0 };
+    let generated = args.users.unwrap_or(for_posts);
     let app = context.app().await?;
-    let count = files.products.len() as u64 + u64::from(args.products) + u64::from(args.users);
+    let count = files.products.len() as u64 + u64::from(args.products) + u64::from(generated) + u64::from(args.posts);
     let bar = context.output().progress("seeding", count);
     let mut products = 0;
     for product in files.products.into_iter().chain(generate::products(args.seed, args.products)) {
@@ -67,14 +86,21 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
     for user in files.users {
         users += usize::from(add_user(&app, user).await?);
     }
-    users += add_buyers(&app, args.seed, args.users, |added| bar.inc(added as u64)).await?;
+    users += add_buyers(&app, args.seed, generated, |added| bar.inc(added as u64)).await?;
+    let SeedCounts { posts, comments, likes, follows } =
+        add_community(&app, (args.seed, texts), args.posts, |posts| bar.inc(posts.into())).await?;
     bar.finish_and_clear();
-    let generated_password = (args.users > 0).then_some(GENERATED_PASSWORD);
-    context.output().answer(&Added { products, users, generated_password }, || {
-        let shared = generated_password
-            .map(|password| format!("\nThe generated users share one password, hashed once: {password}"))
-            .unwrap_or_default();
-        format!("Added {products} products and {users} users; what was there before stays as it is.{shared}")
+    let generated_password = (generated > 0).then_some(GENERATED_PASSWORD);
+    context.output().answer(&Added { products, users, posts, comments, likes, follows, generated_password }, || {
+        let mut text = format!("Added {products} products and {users} users");
+        if args.posts > 0 {
+            let _ = write!(text, ", {posts} posts with {comments} comments and {likes} likes, and {follows} follows");
+        }
+        text.push_str("; what was there before stays as it is.");
+        if let Some(password) = generated_password {
+            let _ = write!(text, "\nThe generated users share one password, hashed once: {password}");
+        }
+        text
     })
 }
 

@@ -19,7 +19,8 @@ pub(super) struct Args {
     /// Where to listen [default: 127.0.0.1:8080]; port 0 takes any free one.
     #[arg(long, value_name = "ADDR:PORT")]
     listen: Option<String>,
-    /// Which rooms to serve: 'all', or some of users, products, stock, payments, purchases [default: all].
+    /// Which rooms to serve: 'all', or some of users, products, stock, payments, purchases, activity,
+    /// newsfeed [default: all].
     #[arg(long, value_name = "NAMES")]
     target: Option<String>,
     /// Stop when standard input closes: whoever started this server has gone.
@@ -54,7 +55,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
 
     let failure = Arc::new(tokio::sync::OnceCell::new());
     let stop = stop(app.db.clone(), args.until_stdin_closes, Arc::clone(&failure));
-    let served = server::serve(&app, server::router(&app, &config.target), listener, stop).await;
+    let served = server::serve(&app, server::door(&app, &config.target), listener, stop).await;
     // A charge can outlive every request, and on a failed disk it can't be settled: the next start asks about it again.
     let patience = Duration::from_secs(config.limits.shutdown_timeout_s);
     if failure.get().is_none() && tokio::time::timeout(patience, app.payments.settled()).await.is_err() {

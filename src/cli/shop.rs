@@ -5,13 +5,16 @@ use crate::config::Config;
 use crate::kernel::clock::SystemClock;
 use crate::kernel::error::{Error, Kind, Text};
 use crate::kernel::ids::OrderId;
-use crate::ledger::{Ledger, Mover};
-use crate::loadtest::{Sale, SaleWanted, Shop, Soon};
+use crate::ledger::Mover;
+use crate::loadtest::{Buyer, Sale, SaleWanted, Shop, Soon};
 use crate::products::ProductDraft;
+use crate::seed::texts::Texts;
 use crate::store::{Db, Location};
 
 use std::sync::Arc;
 
+use super::audit::prove;
+use super::community::add_community;
 use super::seed::add_buyers;
 
 /// How long a buyer's token lives, in seconds; longer than any rehearsal.
@@ -40,6 +43,8 @@ impl<'a> LocalShop<'a> {
         if temporary {
             let buyers = u32::try_from(wanted.buyers).unwrap_or(u32::MAX);
             add_buyers(&app, BUYERS_SEED, buyers, |_| {}).await?;
+            let texts = Texts::embedded().map_err(|error| Error::internal(error.to_string()))?;
+            add_community(&app, (BUYERS_SEED, texts), wanted.community.posts, |_| {}).await?;
         }
         let product_id = format!("rehearsal-{}", OrderId::fresh());
         let draft = ProductDraft {
@@ -53,19 +58,19 @@ impl<'a> LocalShop<'a> {
             ..ProductDraft::default()
         };
         let product = app.products.add(&draft, Mover::Console).await?;
-        let mut tokens = Vec::with_capacity(wanted.buyers);
+        let mut buyers = Vec::with_capacity(wanted.buyers);
         app.users
-            .tokens_for_all(Some(TOKEN_LIFETIME_S), |token| {
-                if tokens.len() < wanted.buyers {
-                    tokens.push(token);
+            .tokens_for_all(Some(TOKEN_LIFETIME_S), |user, token| {
+                if buyers.len() < wanted.buyers {
+                    buyers.push(Buyer { user, token });
                 }
                 Ok(())
             })
             .await?;
-        if tokens.len() < wanted.buyers {
-            return Err(too_few_users(tokens.len(), wanted.buyers));
+        if buyers.len() < wanted.buyers {
+            return Err(too_few_users(buyers.len(), wanted.buyers));
         }
-        Ok(Sale { product_id: product.entry.id.to_string(), tokens, rows: Some(config.db) })
+        Ok(Sale { product_id: product.entry.id.to_string(), buyers, rows: Some(config.db) })
     }
 }
 
@@ -88,7 +93,7 @@ impl Shop for LocalShop<'_> {
     fn audit(&self, rows: Location) -> Soon<'_, bool> {
         Box::pin(async move {
             let db = Db::open(&rows).await?;
-            Ok(Ledger::audit(&db).await?.ok())
+            Ok(prove(&db).await?.ok())
         })
     }
 }

@@ -10,9 +10,9 @@ use crate::app::App;
 use crate::kernel::actor::Role;
 use crate::kernel::clock::Timestamp;
 use crate::kernel::error::Error;
-use crate::kernel::ids::UserId;
+use crate::kernel::ids::{SessionId, UserId};
 use crate::kernel::page::PageRequest;
-use crate::users::http::UserView;
+use crate::users::http::{ProfileView, UserView};
 use crate::users::{NewUser, Session, User, UserFilter};
 
 /// Users that a list reads at a time.
@@ -35,10 +35,10 @@ pub(super) enum Args {
     Block(WhoArgs),
     /// Let a blocked user in again.
     Unblock(WhoArgs),
-    /// Withdraw a user: the account ends and its e-mail is forgotten, its orders stay.
+    /// Withdraw a user: nothing personal is left of the account, its orders stay.
     Delete(WhoArgs),
-    /// List a user's sessions.
-    Sessions(WhoArgs),
+    /// List a user's sessions, and end one or all of them.
+    Sessions(SessionsArgs),
     /// Print an access token, for scripts and tests against a local server.
     Token(TokenArgs),
 }
@@ -49,6 +49,19 @@ pub(super) struct WhoArgs {
     /// The user's e-mail address, or number.
     #[arg(value_name = "EMAIL")]
     user: String,
+}
+
+/// What `user sessions` takes.
+#[derive(Debug, clap::Args)]
+pub(super) struct SessionsArgs {
+    #[command(flatten)]
+    who: WhoArgs,
+    /// End this session at once, and list what there is then.
+    #[arg(long, value_name = "ID", conflicts_with = "revoke_all")]
+    revoke: Option<SessionId>,
+    /// End every session at once, and list what there is then.
+    #[arg(long)]
+    revoke_all: bool,
 }
 
 /// What `user add` takes.
@@ -127,9 +140,21 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
             app.users.add(new, role).await?
         }
         Args::List => return list(context, &app).await,
-        Args::Sessions(who) => return sessions(context, &app, id(who).await?).await,
+        Args::Sessions(SessionsArgs { who, revoke, revoke_all }) => {
+            let user = id(who).await?;
+            if let Some(session) = revoke {
+                app.users.revoke(user, session).await?;
+            }
+            if revoke_all {
+                app.users.logout_all(user).await?;
+            }
+            return sessions(context, &app, user).await;
+        }
         Args::Token(args) => return tokens(&app, args).await,
-        Args::Show(WhoArgs { user }) => app.users.find(&user).await?,
+        Args::Show(who) => {
+            let document = ProfileView::from(app.users.profile(id(who).await?).await?);
+            return context.output().answer(&document, || fields(&document));
+        }
         Args::SetRole(SetRoleArgs { who, role }) => app.users.set_role(id(who).await?, role).await?,
         Args::SetPassword(SetPasswordArgs { who, .. }) => {
             app.users.set_password(id(who).await?, password.unwrap_or_default()).await?
@@ -175,7 +200,7 @@ async fn tokens(app: &App, args: TokenArgs) -> Result<(), Failure> {
     let mut told = Ok(());
     let counted = app
         .users
-        .tokens_for_all(None, |token| {
+        .tokens_for_all(None, |_, token| {
             told = output::line(token);
             if told.is_ok() { Ok(()) } else { Err(Error::internal("standard output is closed")) }
         })
@@ -242,7 +267,6 @@ mod tests {
     use clap::Parser;
 
     use super::*;
-    use crate::kernel::ids::SessionId;
     use crate::users::UserState;
 
     #[derive(Debug, Parser)]
@@ -262,6 +286,8 @@ mod tests {
         assert!(matches!(parse("user set-role a@b.c user").unwrap(), Args::SetRole(_)));
         assert!(matches!(parse("user token a@b.c").unwrap(), Args::Token(TokenArgs { all: false, .. })));
         assert!(matches!(parse("user token --all").unwrap(), Args::Token(TokenArgs { all: true, .. })));
+        assert!(matches!(parse("user sessions a@b.c --revoke-all").unwrap(), Args::Sessions(_)));
+        parse("user sessions a@b.c --revoke 1").unwrap_err();
         for wrong in ["user token", "user token a@b.c --all", "user add --name Ann", "user set-role a@b.c king"] {
             parse(wrong).unwrap_err();
         }
@@ -280,6 +306,7 @@ mod tests {
             email: email.map(|email| email.parse().unwrap()),
             name: name.to_owned(),
             greeting: String::new(),
+            profile_image: None,
             role: Role::User,
             state: UserState::Active,
             created_at: Timestamp(1_700_000_000_000_000),

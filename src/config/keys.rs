@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::Value as Json;
 
-use super::{CacheKind, Config, ProviderKind, Secret};
+use super::{CacheKind, Config, ProviderKind, Secret, accounts};
 use crate::store::Location;
 use crate::target::TARGETS_ALLOWED;
 
@@ -19,11 +19,11 @@ pub struct Setting {
     pub doc: &'static str,
     /// Whether its value is never shown.
     pub secret: bool,
-    form: Form,
+    pub(super) form: Form,
 }
 
 /// What a setting's value looks like, and how it gets into and out of [`Config`].
-enum Form {
+pub(super) enum Form {
     /// A text; `set` refuses with what is allowed.
     Text {
         allowed: &'static str,
@@ -206,6 +206,22 @@ pub static SETTINGS: &[Setting] = &[
             get: |config| config.jwt.secure_cookies,
         },
     },
+    accounts::SIGNUP_VERIFIED_EMAIL,
+    accounts::MAIL_MODE,
+    accounts::MAIL_FROM,
+    accounts::SMTP_HOST,
+    whole!("mail.smtp.port", 1..=65_535, mail.smtp.port, "The mail server's port."),
+    accounts::SMTP_STARTTLS,
+    accounts::SMTP_CA_FILE,
+    accounts::SMTP_USER,
+    accounts::SMTP_PASSWORD,
+    accounts::SMTP_PASSWORD_FILE,
+    whole!("mail.smtp.timeout_s", 1..=600, mail.smtp.timeout_s, "How long sending one mail may take, in seconds."),
+    accounts::MEDIA,
+    accounts::S3_ENDPOINT,
+    accounts::S3_REGION,
+    accounts::S3_ACCESS_KEY,
+    accounts::S3_SECRET_KEY,
     Setting {
         key: "payment.provider",
         doc: "Who takes the money; simulated takes none and draws outcomes from a seed.",
@@ -346,6 +362,6 @@ fn location(text: &str) -> Result<Location, &'static str> {
     }
 }
 
-fn is_url(text: &str, schemes: &[&str]) -> bool {
+pub(super) fn is_url(text: &str, schemes: &[&str]) -> bool {
     text.split_once("://").is_some_and(|(scheme, _)| schemes.contains(&scheme))
 }

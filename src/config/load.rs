@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 
 use super::keys::{SETTINGS, Setting};
 use super::sources::{Origin, PREFIX, Sources};
-use super::{Config, Limits};
+use super::{Config, Limits, SmtpConfig};
 
 /// How alike a mistyped key and a real one must be for a suggestion, from 0 to 1.
 const LIKENESS_MIN: f64 = 0.8;
@@ -89,10 +89,15 @@ impl Settings {
 
 fn shown(setting: &Setting, config: &Config) -> Json {
     match setting.value(config) {
-        Json::Null => "(made on first start)".into(),
+        Json::Null => format!("({})", unset(setting)).into(),
         _ if setting.secret => "(hidden)".into(),
         value => value,
     }
+}
+
+/// What stands for a value that nobody set.
+fn unset(setting: &Setting) -> &'static str {
+    if setting.key == "jwt.secret" { "made on first start" } else { "not set" }
 }
 
 struct Loading {
@@ -179,6 +184,25 @@ fn joint_faults(config: &Config) -> Vec<Fault> {
             "An access token must not outlive its session: shorten the first or lengthen the second.".to_owned(),
         ));
     }
+    let SmtpConfig { user, password, password_file, .. } = &config.mail.smtp;
+    if password.is_some() && password_file.is_some() {
+        faults.push(Fault::joint(
+            "mail.smtp.password and mail.smtp.password_file are both set.".to_owned(),
+            "Set one of them.".to_owned(),
+        ));
+    }
+    if !user.is_empty() && password.is_none() && password_file.is_none() {
+        faults.push(Fault::joint(
+            format!("mail.smtp.user is {user}, and there is no password."),
+            "Set mail.smtp.password or mail.smtp.password_file.".to_owned(),
+        ));
+    }
+    if config.media.s3_access_key.is_some() != config.media.s3_secret_key.is_some() {
+        faults.push(Fault::joint(
+            "Of media.s3_access_key and media.s3_secret_key one is set without the other.".to_owned(),
+            "Set both, or neither for the machine's own role.".to_owned(),
+        ));
+    }
     faults
 }
 
@@ -186,7 +210,7 @@ impl Fault {
     fn refused(setting: &Setting, written: &str, origin: &Origin, allowed: &str) -> Self {
         let value = if setting.secret { "the value".to_owned() } else { masked(written) };
         let default = match setting.value(&Config::default()) {
-            Json::Null => "made on first start".to_owned(),
+            Json::Null => unset(setting).to_owned(),
             Json::String(text) => text,
             other => other.to_string(),
         };

@@ -4,6 +4,7 @@
 //! [`Settings::load`] puts the layers on top of each other (defaults, file, environment, flags), checks every value, and
 //! remembers where each came from. [`Sources::gather`] is the only place in the program that reads the environment.
 
+mod accounts;
 mod keys;
 mod load;
 mod sources;
@@ -35,6 +36,12 @@ pub struct Config {
     pub cache: CacheKind,
     /// Tokens.
     pub jwt: JwtConfig,
+    /// Whether only those may sign up who proved that they read the address's mail.
+    pub signup_verified_email: bool,
+    /// Mail.
+    pub mail: MailConfig,
+    /// Profile images.
+    pub media: MediaConfig,
     /// The payment provider.
     pub payment: PaymentConfig,
     /// What a password hash costs.
@@ -89,6 +96,87 @@ pub struct JwtConfig {
     pub refresh_hours: u32,
     /// Whether cookies are only sent over TLS.
     pub secure_cookies: bool,
+}
+
+/// Mail.
+#[derive(Debug, Clone)]
+pub struct MailConfig {
+    /// Where it goes.
+    pub mode: MailMode,
+    /// Who it is from, as a mailbox of RFC 5322.
+    pub from: String,
+    /// The mail server.
+    pub smtp: SmtpConfig,
+}
+
+/// Where mail goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MailMode {
+    /// To the log: anybody who reads it can prove to be anybody.
+    Log,
+    /// To a mail server.
+    Smtp,
+}
+
+/// The mail server.
+#[derive(Debug, Clone)]
+pub struct SmtpConfig {
+    /// Its name or address.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// Whether it must speak TLS.
+    pub starttls: StartTls,
+    /// Certificates to trust it by, instead of the system's.
+    pub ca_file: Option<PathBuf>,
+    /// Whom to log in as; nobody when it is empty.
+    pub user: String,
+    /// That user's password.
+    pub password: Option<Secret>,
+    /// A file that holds the password.
+    pub password_file: Option<PathBuf>,
+    /// How long sending one mail may take, in seconds.
+    pub timeout_s: u64,
+}
+
+/// Whether a mail server must speak TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StartTls {
+    /// No mail goes without it.
+    Required,
+    /// It is used when the server offers it.
+    WhenOffered,
+    /// It is never used.
+    Off,
+}
+
+/// Profile images.
+#[derive(Debug, Clone)]
+pub struct MediaConfig {
+    /// Where they are.
+    pub url: MediaUrl,
+    /// The server that speaks S3; Amazon's own when it is empty.
+    pub s3_endpoint: String,
+    /// The bucket's region.
+    pub s3_region: String,
+    /// Who asks.
+    pub s3_access_key: Option<Secret>,
+    /// How that is proven.
+    pub s3_secret_key: Option<Secret>,
+}
+
+/// Where profile images are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MediaUrl {
+    /// In a folder, made when it is missing.
+    Folder(PathBuf),
+    /// In a bucket, under names that begin with `prefix/`.
+    S3 {
+        /// The bucket.
+        bucket: String,
+        /// What names begin with; may be empty.
+        prefix: String,
+    },
 }
 
 /// The payment provider.
@@ -166,6 +254,9 @@ impl Default for Config {
             target: Targets::all(),
             cache: CacheKind::Moka,
             jwt: JwtConfig { secret: None, access_minutes: 10, refresh_hours: 24, secure_cookies: false },
+            signup_verified_email: false,
+            mail: MailConfig::default(),
+            media: MediaConfig::default(),
             payment: PaymentConfig {
                 provider: ProviderKind::Simulated,
                 simulated: SimulatedConfig { abandon_rate: 0.2, decline_rate: 0.2, latency_ms: 0, seed: 1 },
@@ -185,6 +276,37 @@ impl Default for Config {
                 shutdown_timeout_s: 20,
             },
             log: "warn,preorder=info".to_owned(),
+        }
+    }
+}
+
+impl Default for MailConfig {
+    fn default() -> Self {
+        Self {
+            mode: MailMode::Log,
+            from: "preorder <no-reply@preorder.example>".to_owned(),
+            smtp: SmtpConfig {
+                host: "localhost".to_owned(),
+                port: 587,
+                starttls: StartTls::Required,
+                ca_file: None,
+                user: String::new(),
+                password: None,
+                password_file: None,
+                timeout_s: 10,
+            },
+        }
+    }
+}
+
+impl Default for MediaConfig {
+    fn default() -> Self {
+        Self {
+            url: MediaUrl::Folder(PathBuf::from("data/media")),
+            s3_endpoint: String::new(),
+            s3_region: "us-east-1".to_owned(),
+            s3_access_key: None,
+            s3_secret_key: None,
         }
     }
 }

@@ -150,6 +150,48 @@ fn values_must_make_sense_together() {
 }
 
 #[test]
+fn mail_and_images_need_both_halves_of_a_login() {
+    for (file, start) in [
+        ("mail.smtp.user = 'ann'", "mail.smtp.user is ann"),
+        ("[mail.smtp]\nuser = 'ann'\npassword = 'x'\npassword_file = 'y'", "mail.smtp.password and"),
+        ("media.s3_access_key = 'AK'", "Of media.s3_access_key"),
+        ("media.s3_secret_key = 'horse'", "Of media.s3_access_key"),
+        ("mail.from = 'nobody'", "Setting mail.from: \"nobody\""),
+        ("mail.smtp.starttls = 'maybe'", "Setting mail.smtp.starttls"),
+        ("mail.mode = 'pigeon'", "Setting mail.mode"),
+        ("media.s3_endpoint = 'minio:9000'", "Setting media.s3_endpoint"),
+    ] {
+        let faults = faults(file, &[]);
+        // TOML shows a text in the quotes that it stands in.
+        let what = faults[0].what.replace('\'', "\"");
+        assert!(faults.len() == 1 && what.starts_with(start) && !what.contains("horse"), "{file}: {faults:?}");
+    }
+    let file = "[mail.smtp]\nuser = 'ann'\npassword_file = '/run/mail'\n[mail]\nmode = 'smtp'";
+    let smtp = Settings::load(&sources(file, &[], &[])).unwrap().config.mail.smtp;
+    assert_eq!((&*smtp.user, smtp.password_file), ("ann", Some(PathBuf::from("/run/mail"))));
+}
+
+#[test]
+fn media_addresses() {
+    let folder = |path: &str| MediaUrl::Folder(PathBuf::from(path));
+    let s3 = |bucket: &str, prefix: &str| MediaUrl::S3 { bucket: bucket.to_owned(), prefix: prefix.to_owned() };
+    for (text, url) in [
+        ("file:a/b", folder("a/b")),
+        ("file:/a", folder("/a")),
+        ("file:///a", folder("/a")),
+        ("s3://shop", s3("shop", "")),
+        ("s3://shop/", s3("shop", "")),
+        ("s3://shop/a/b/", s3("shop", "a/b")),
+    ] {
+        let settings = Settings::load(&sources(&format!("media.url = '{text}'"), &[], &[])).unwrap();
+        assert_eq!(settings.config.media.url, url, "{text}");
+    }
+    for text in ["", "data/media", "file:", "s3://", "s3:///a", "s3://a b", "ftp://x"] {
+        assert_eq!(faults(&format!("media.url = '{text}'"), &[]).len(), 1, "{text}");
+    }
+}
+
+#[test]
 fn sqlite_addresses() {
     for (text, path) in
         [("sqlite:a/b.db", "a/b.db"), ("sqlite:/a.db", "/a.db"), ("sqlite://a.db", "a.db"), ("sqlite:///a.db", "/a.db")]

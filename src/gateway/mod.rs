@@ -11,12 +11,13 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Request, State};
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
+use tower::Service;
 
 use self::rates::Rates;
 use crate::config::Limits;
@@ -31,23 +32,23 @@ const ACCESS: &str = "access";
 /// The probes of whoever runs the server; they must answer when everything else is refused.
 const PROBES: [&str; 2] = ["/healthz", "/readyz"];
 
-/// Who sent a request; the accept loop leaves it with each one.
-#[derive(Debug, Clone, Copy)]
-pub struct PeerAddress(pub IpAddr);
-
-/// What the door knows.
-pub struct Gateway {
+/// The door, and the rooms behind it. It is no layer of axum's, because each of those costs every request a box or two.
+pub struct Door {
+    rooms: Router,
+    body_limit: DefaultBodyLimit,
     users: Arc<Users>,
     addresses: Rates<IpAddr>,
     accounts: Rates<UserId>,
     request_timeout: Duration,
 }
 
-impl Gateway {
-    /// A door that lets in what `limits` allow.
+impl Door {
+    /// A door in front of `rooms` that lets in what `limits` allow.
     #[must_use]
-    pub fn new(users: Arc<Users>, limits: &Limits) -> Self {
+    pub fn new(users: Arc<Users>, limits: &Limits, rooms: Router) -> Self {
         Self {
+            rooms,
+            body_limit: DefaultBodyLimit::max(limits.body_bytes),
             users,
             addresses: Rates::new(limits.address_per_second, limits.address_burst),
             accounts: Rates::new(limits.account_per_second, limits.account_burst),
@@ -55,14 +56,24 @@ impl Gateway {
         }
     }
 
+    /// Answers a request that came from `address`.
+    pub async fn answer(&self, mut request: Request, address: IpAddr) -> Response {
+        let id = RequestId::of(request.headers());
+        let language = Language::of(request.headers());
+        let response = match self.admit(&mut request, address) {
+            Ok(()) => self.pass_on(request).await,
+            Err(error) => HttpError::from(error).into_response(),
+        };
+        problem::finish(response, id, language)
+    }
+
     /// Decides whether a request comes in, and says who sent it.
-    fn admit(&self, request: &mut Request) -> Result<(), Error> {
+    fn admit(&self, request: &mut Request, address: IpAddr) -> Result<(), Error> {
+        self.body_limit.apply(request);
         if PROBES.contains(&request.uri().path()) {
             return Ok(());
         }
-        if let Some(PeerAddress(address)) = request.extensions().get() {
-            self.addresses.check(&rates::network_of(*address)).map_err(rate_limited)?;
-        }
+        self.addresses.check(&rates::network_of(address)).map_err(rate_limited)?;
         let Some(token) = token_of(request.headers()) else { return Ok(()) };
         let verified = match self.users.authenticate(token) {
             Ok(actor) => {
@@ -76,10 +87,11 @@ impl Gateway {
     }
 
     /// Lets the rooms answer; a panic or a timeout becomes an error.
-    async fn answer(&self, request: Request, next: Next) -> Response {
-        let answer = AssertUnwindSafe(next.run(request)).catch_unwind();
+    async fn pass_on(&self, request: Request) -> Response {
+        let answer = AssertUnwindSafe(self.rooms.clone().call(request)).catch_unwind();
         let error = match tokio::time::timeout(self.request_timeout, answer).await {
-            Ok(Ok(response)) => return response,
+            Ok(Ok(Ok(response))) => return response,
+            Ok(Ok(Err(never))) => match never {},
             Ok(Err(_)) => Error::internal("a handler panicked; see the panic's own message"),
             Err(_) => {
                 let detail = Text::fixed("The request took too long.", "요청 처리 시간이 초과되었습니다.");
@@ -88,17 +100,6 @@ impl Gateway {
         };
         HttpError::from(error).into_response()
     }
-}
-
-/// The door as a middleware; it must be the outermost.
-pub async fn door(State(gateway): State<Arc<Gateway>>, mut request: Request, next: Next) -> Response {
-    let id = RequestId::of(request.headers());
-    let language = Language::of(request.headers());
-    let response = match gateway.admit(&mut request) {
-        Ok(()) => gateway.answer(request, next).await,
-        Err(error) => HttpError::from(error).into_response(),
-    };
-    problem::finish(response, id, language)
 }
 
 /// The access token, from `Authorization: Bearer` or else from the older header.

@@ -1,4 +1,5 @@
-//! What every room's handlers share: extractors that refuse with field errors, and problem documents.
+//! What every room's handlers share: routes that can be listed, extractors that refuse with field errors, and problem
+//! documents.
 //!
 //! A handler extracts, calls one service method, and renders. Its errors leave as [`problem::HttpError`]; the door
 //! (`gateway`) renders them once the reader's language and the request's id are known.
@@ -7,17 +8,21 @@ mod auth;
 mod body;
 mod idempotency;
 mod language;
+mod origin;
 mod page;
 mod params;
 pub mod problem;
 mod refusal;
 mod request_id;
+mod routes;
 
 pub use auth::{Admin, Buyer, Caller, Verified};
 pub use body::{Json, JsonOrForm};
 pub use idempotency::IdempotencyKey;
 pub use language::Language;
+pub use origin::OwnSite;
 pub use page::PageView;
 pub use params::{InPath, PageQuery, Path, Query};
 pub use problem::HttpError;
 pub use request_id::RequestId;
+pub use routes::{Route, Routes};

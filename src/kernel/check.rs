@@ -20,6 +20,11 @@ impl Check {
         self.0.push(FieldError { field: field.into(), code, detail });
     }
 
+    /// Notes a fault that somebody else found.
+    pub fn noted(&mut self, fault: FieldError) {
+        self.0.push(fault);
+    }
+
     /// A text of `min` to `max` characters (not bytes), trimmed, without control or direction-override characters.
     pub fn text(&mut self, field: &'static str, value: Option<&str>, min: usize, max: usize) -> String {
         let Some(value) = value else {

@@ -16,6 +16,33 @@ impl fmt::Display for UserId {
     }
 }
 
+macro_rules! number_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub i64);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}
+
+number_id! {
+    /// A post, numbered by the database from 1 in the order in which they were written.
+    PostId
+}
+number_id! {
+    /// A comment, numbered like posts.
+    CommentId
+}
+number_id! {
+    /// Something that somebody did, numbered like posts.
+    ActivityId
+}
+
 /// The longest product id, in characters.
 pub const PRODUCT_ID_CHARS_MAX: usize = 40;
 

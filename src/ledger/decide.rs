@@ -10,7 +10,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::command::{
     Answered, Charge, Command, Done, Enter, FinalRefusal, Key, KeyRecord, KeyedRequest, Outcome, Refusal, Then,
 };
-use super::model::{Kind, Movement, MovementKind, Mover, Offer, Order, Payment, PaymentStatus, Reason, State, Units};
+use super::model::{
+    Kind, Movement, MovementKind, Mover, Offer, Order, Payment, PaymentStatus, Reason, State, Stock, Units,
+};
 use super::rules::{self, Imbalance};
 use crate::kernel::clock::Timestamp;
 use crate::kernel::ids::{OrderId, ProductId, UserId};
@@ -139,7 +141,7 @@ fn enter(book: &mut Book, enter: &Enter, now: Timestamp) -> Decided {
     };
     let terms = &book.offers[&enter.product].terms;
     let status = if enter.then == Then::Charge { PaymentStatus::Pending } else { PaymentStatus::Unpaid };
-    let order = Order {
+    let held = Order {
         id: enter.order,
         buyer: enter.buyer,
         product: enter.product.clone(),
@@ -154,12 +156,19 @@ fn enter(book: &mut Book, enter: &Enter, now: Timestamp) -> Decided {
         closed_at: None,
         payment: Payment { provider: Cow::Borrowed(enter.provider), reference: None, status },
     };
-    book.move_units(&order, MovementKind::Hold, Mover::User(enter.buyer), now)?;
-    book.changes.orders.insert(order.id, true);
-    book.orders.insert(order.id, order.clone());
+    book.changes.orders.insert(held.id, true);
+    let buyer = Mover::User(enter.buyer);
+    if let Then::Settle(Charge::Paid(reference)) = &enter.then {
+        book.sell_at_once(&held, buyer, now)?;
+        let order = rules::completed(&held, reference.clone(), now);
+        book.put(order.clone());
+        return Ok(Ok(Done::Order(order)));
+    }
+    book.move_units(&held, MovementKind::Hold, buyer, now)?;
+    book.put(held.clone());
     match &enter.then {
-        Then::Wait | Then::Charge => Ok(Ok(Done::Order(order))),
-        Then::Settle(charge) => settle(book, &order, charge, now),
+        Then::Wait | Then::Charge => Ok(Ok(Done::Order(held))),
+        Then::Settle(charge) => settle(book, &held, charge, now),
     }
 }
 
@@ -297,8 +306,8 @@ fn adjust(
         Ok(adjustment) => adjustment,
         Err(refusal) => return Ok(Err(refusal)),
     };
-    let movement = book.append(product, kind, quantity, None, by, reason, now)?;
-    Ok(Ok(Done::Movement(movement)))
+    let movement = book.append(product, kind, rules::change(kind, quantity), None, by, reason, now)?;
+    Ok(Ok(Done::Movement(movement.clone())))
 }
 
 impl Book {
@@ -331,9 +340,24 @@ impl Book {
 
     /// Moves an order's units and keeps the buyer's live units in step.
     fn move_units(&mut self, order: &Order, kind: MovementKind, by: Mover, now: Timestamp) -> Result<(), Imbalance> {
-        self.append(&order.product, kind, order.quantity, Some(order.id), by, None, now)?;
+        self.move_by(order, kind, rules::change(kind, order.quantity), by, now)
+    }
+
+    /// Moves units that were not held before into `sold`: a one-call purchase is one movement.
+    fn sell_at_once(&mut self, order: &Order, by: Mover, now: Timestamp) -> Result<(), Imbalance> {
+        self.move_by(order, MovementKind::Sell, rules::sale_at_once(order.quantity), by, now)
+    }
+
+    fn move_by(
+        &mut self,
+        order: &Order,
+        kind: MovementKind,
+        change: Stock,
+        by: Mover,
+        now: Timestamp,
+    ) -> Result<(), Imbalance> {
+        self.append(&order.product, kind, change, Some(order.id), by, None, now)?;
         if let Some(live) = self.live.get_mut(&(order.buyer, order.product.clone())) {
-            let change = rules::change(kind, order.quantity);
             *live += change.held + change.sold;
         }
         Ok(())
@@ -345,15 +369,14 @@ impl Book {
         &mut self,
         product: &ProductId,
         kind: MovementKind,
-        quantity: Units,
+        change: Stock,
         order: Option<OrderId>,
         by: Mover,
         reason: Option<&str>,
         now: Timestamp,
-    ) -> Result<Movement, Imbalance> {
-        let change = rules::change(kind, quantity);
+    ) -> Result<&Movement, Imbalance> {
         let Some(offer) = self.offers.get_mut(product) else {
-            return Err(Imbalance { stock: super::Stock::default(), change });
+            return Err(Imbalance { stock: Stock::default(), change });
         };
         offer.stock = rules::moved(offer.stock, change)?;
         offer.movement_count += 1;
@@ -367,8 +390,9 @@ impl Book {
             reason: reason.map(str::to_owned),
             at: now,
         };
-        self.changes.offers.insert(product.clone());
-        self.changes.movements.push(movement.clone());
-        Ok(movement)
+        if !self.changes.offers.contains(product) {
+            self.changes.offers.insert(product.clone());
+        }
+        Ok(self.changes.movements.push_mut(movement))
     }
 }

@@ -1,15 +1,20 @@
 //! The engine: a bounded queue, batches, replies.
 //!
 //! Whatever has queued up while the last batch was being committed becomes the next batch, so that one fsync serves many
-//! (group commit) and a lone command waits for nobody. A reply leaves only after its batch is durable.
+//! (group commit) and a lone command waits for nobody. A batch is taken on the writer's own thread, the moment its turn
+//! comes: between two batches nobody has to be woken. A reply leaves only after its batch is durable.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 
 use super::command::{Command, Outcome};
 use super::sqlite::SqliteLedger;
 use crate::kernel::error::{Error, Kind};
+use crate::store::sqlite::{Connection, WriterQueue, panicked};
 
 /// The most commands in a batch. Larger ones gain little (the fsync is shared already) and keep the first waiting.
 const BATCH_MAX: usize = 512;
@@ -18,15 +23,26 @@ type Reply = oneshot::Sender<Result<Outcome, Error>>;
 
 /// The queue's front end.
 pub(crate) struct Engine {
-    queue: mpsc::Sender<(Command, Reply)>,
+    queue: flume::Sender<(Command, Reply)>,
+    turns: Arc<Turns>,
+}
+
+/// What a turn at the writer needs.
+struct Turns {
+    ledger: Arc<SqliteLedger>,
+    waiting: flume::Receiver<(Command, Reply)>,
+    /// Whether a turn stands in the writer's queue, or is being taken.
+    due: AtomicBool,
+    writer: WriterQueue,
+    runtime: Handle,
 }
 
 impl Engine {
-    /// Starts the engine on `ledger`; it ends when this front end is dropped and the queue is empty.
-    pub(crate) fn start(ledger: Arc<SqliteLedger>, queue_length: usize) -> Self {
-        let (queue, waiting) = mpsc::channel(queue_length.max(1));
-        tokio::spawn(run(ledger, waiting));
-        Self { queue }
+    /// An engine whose batches go through `writer`. Must be called inside a tokio runtime, which wakes those who wait.
+    pub(crate) fn new(ledger: Arc<SqliteLedger>, writer: WriterQueue, queue_length: usize) -> Self {
+        let (queue, waiting) = flume::bounded(queue_length.max(1));
+        let turns = Turns { ledger, waiting, due: AtomicBool::new(false), writer, runtime: Handle::current() };
+        Self { queue, turns: Arc::new(turns) }
     }
 
     /// Puts a command into the queue at once; the future waits until its batch is durable. No `async fn`: the command
@@ -37,6 +53,7 @@ impl Engine {
     pub(crate) fn submit(&self, command: Command) -> impl Future<Output = Result<Outcome, Error>> + Send + use<> {
         let (reply, outcome) = oneshot::channel();
         let queued = self.queue.try_send((command, reply)).map_err(|_| Error::busy(1));
+        self.turns.ask();
         async move {
             queued?;
             outcome.await.unwrap_or_else(|_| Err(Error::busy(1).because("the ledger is stopping")))
@@ -44,28 +61,61 @@ impl Engine {
     }
 }
 
-async fn run(ledger: Arc<SqliteLedger>, mut waiting: mpsc::Receiver<(Command, Reply)>) {
-    let mut taken = Vec::with_capacity(BATCH_MAX);
-    while waiting.recv_many(&mut taken, BATCH_MAX).await > 0 {
-        let (commands, replies): (Vec<_>, Vec<_>) = taken.drain(..).unzip();
-        let commands: Arc<[Command]> = commands.into();
-        match ledger.process(Arc::clone(&commands)).await {
-            Ok(outcomes) => answer(replies, outcomes.into_iter().map(Ok)),
-            // One command that can't be saved must not take its neighbours with it: each gets a batch of its own.
-            Err(error) if error.kind() == Kind::Internal && commands.len() > 1 => {
-                for (command, reply) in commands.iter().zip(replies) {
-                    let alone = ledger.process(Arc::from([command.clone()])).await;
-                    answer([reply], alone.map_or_else(|e| vec![Err(e)], |o| o.into_iter().map(Ok).collect()));
-                }
-            }
-            Err(error) => answer(replies, std::iter::repeat(Err(error))),
+impl Turns {
+    /// Asks for a turn, unless one is due already.
+    fn ask(self: &Arc<Self>) {
+        if self.due.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let turns = Arc::clone(self);
+        if let Err(error) = self.writer.post(move |connection| turns.take(connection)) {
+            self.due.store(false, Ordering::Release);
+            self.answer(self.waiting.try_iter().map(|(_, reply)| (reply, Err(error.clone()))).collect());
         }
     }
-}
 
-/// Answers everybody; a buyer who has gone is not waited for.
-fn answer(replies: impl IntoIterator<Item = Reply>, outcomes: impl IntoIterator<Item = Result<Outcome, Error>>) {
-    for (reply, outcome) in replies.into_iter().zip(outcomes) {
-        drop(reply.send(outcome));
+    /// Takes what is waiting as one batch, answers it, and asks for the next turn if there is more: others' writes that
+    /// came meanwhile go first.
+    ///
+    /// # Errors
+    /// When the batch could not be saved; everybody in it has been told.
+    fn take(self: &Arc<Self>, connection: &mut Connection) -> Result<(), Error> {
+        let (commands, replies): (Vec<_>, Vec<_>) = self.waiting.try_iter().take(BATCH_MAX).unzip();
+        let done = if commands.is_empty() { Ok(()) } else { self.process(connection, &commands, replies) };
+        self.due.store(false, Ordering::Release);
+        // Whoever queued up before this line found a turn due, and asked for none.
+        if !self.waiting.is_empty() {
+            self.ask();
+        }
+        done
+    }
+
+    fn process(&self, connection: &mut Connection, commands: &[Command], replies: Vec<Reply>) -> Result<(), Error> {
+        // Caught here: whoever is in the batch must be told, and the next turn must come.
+        let processed = catch_unwind(AssertUnwindSafe(|| self.ledger.process(connection, commands)));
+        match processed.unwrap_or_else(|_| Err(panicked())) {
+            Ok(outcomes) => self.answer(replies.into_iter().zip(outcomes.into_iter().map(Ok)).collect()),
+            // One command that can't be saved must not take its neighbours with it: each gets a batch of its own.
+            Err(error) if error.kind() == Kind::Internal && commands.len() > 1 => {
+                for (command, reply) in commands.chunks(1).zip(replies) {
+                    self.process(connection, command, vec![reply])?;
+                }
+            }
+            Err(error) => {
+                self.answer(replies.into_iter().map(|reply| (reply, Err(error.clone()))).collect());
+                return if error.is_storage_failed() { Err(error) } else { Ok(()) };
+            }
+        }
+        Ok(())
+    }
+
+    /// Answers everybody, on the runtime's threads: waking a task from there is cheap, and the writer goes on meanwhile.
+    /// A buyer who has gone is not waited for.
+    fn answer(&self, answers: Vec<(Reply, Result<Outcome, Error>)>) {
+        self.runtime.spawn(async move {
+            for (reply, outcome) in answers {
+                drop(reply.send(outcome));
+            }
+        });
     }
 }

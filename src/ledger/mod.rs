@@ -64,9 +64,9 @@ impl Ledger {
     /// When the offers can't be read.
     pub async fn start(db: Db, clock: Arc<dyn Clock>, queue_length: usize) -> Result<Arc<Self>, Error> {
         let board = Arc::new(Board::default());
-        let adapter = Arc::new(SqliteLedger::new(Arc::clone(db.sqlite()), Arc::clone(&clock), Arc::clone(&board)));
-        adapter.reload().await?;
-        let engine = Engine::start(Arc::clone(&adapter), queue_length);
+        let adapter = SqliteLedger::new(Arc::clone(&clock), Arc::clone(&board));
+        adapter.reload(db.sqlite()).await?;
+        let engine = Engine::new(Arc::clone(&adapter), db.sqlite().queue(), queue_length);
         Ok(Arc::new(Self { db, clock, board, adapter, engine }))
     }
 
@@ -164,7 +164,7 @@ impl Ledger {
         T: Send + 'static,
         F: FnOnce(&Conn<'_>) -> Result<T, Error> + Send + 'static,
     {
-        self.adapter.change(product, work).await
+        self.adapter.change(self.db.sqlite(), product, work).await
     }
 
     /// Takes all offers from the database again, after another process changed it.
@@ -172,7 +172,7 @@ impl Ledger {
     /// # Errors
     /// When the database can't be read.
     pub async fn reload(&self) -> Result<(), Error> {
-        self.adapter.reload().await
+        self.adapter.reload(self.db.sqlite()).await
     }
 
     /// Orders whose charge was begun and not answered, the oldest first; their holds may be over.
@@ -190,14 +190,6 @@ impl Ledger {
     pub async fn order(&self, id: OrderId) -> Result<Option<Order>, Error> {
         let now = self.clock.now();
         self.db.read(move |conn| queries::order(conn, id, now)).await
-    }
-
-    /// Orders whose charge was begun and has not been answered. At a server's start these are what the last one left.
-    ///
-    /// # Errors
-    /// When the database can't be read.
-    pub async fn charging(&self) -> Result<Vec<Order>, Error> {
-        self.db.read(queries::charging).await
     }
 
     /// A buyer's orders, newest first.

@@ -43,7 +43,11 @@ pub(crate) fn orders_of(
     let before = BUYERS_ORDERS.open::<OrderId>(page.after.as_deref())?;
     let before = before.as_ref().map_or(AFTER_ALL.as_slice(), |id| id.as_bytes());
     let orders = conn.rows(
-        select_orders!("WHERE buyer_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3"),
+        select_orders!(
+            "WHERE id IN (SELECT order_id FROM orders_by_buyer WHERE buyer_id = $1 AND order_id < $2 \
+             UNION ALL SELECT order_id FROM orders_unfiled WHERE buyer_id = $1 AND order_id < $2 \
+             ORDER BY order_id DESC LIMIT $3) ORDER BY id DESC"
+        ),
         bind![buyer.0, before, i64::from(page.limit) + 1],
         |row| Ok(rules::as_seen(rows::order(row)?, now)),
     )?;
@@ -85,11 +89,6 @@ pub(crate) fn movements(conn: &Conn<'_>, product: &ProductId, page: &PageRequest
         rows::movement,
     )?;
     Ok(MOVEMENTS.page(movements, page.limit, |movement| movement.number))
-}
-
-/// Orders whose charge was begun and has not been answered, the oldest first.
-pub(crate) fn charging(conn: &Conn<'_>) -> Result<Vec<Order>, Error> {
-    Ok(conn.rows(select_orders!("WHERE payment_status = 'pending' ORDER BY id"), &[], rows::order)?)
 }
 
 /// Holds whose time has run out at `now`, the longest overdue first, at most `limit`.

@@ -29,6 +29,11 @@ pub(crate) fn change(kind: MovementKind, quantity: Units) -> Stock {
     }
 }
 
+/// What the sale of `quantity` units that were not held before adds to the counts.
+pub(crate) fn sale_at_once(quantity: Units) -> Stock {
+    Stock { available: -quantity, held: 0, sold: quantity }
+}
+
 /// The counts after `change`.
 ///
 /// # Errors

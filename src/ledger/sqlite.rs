@@ -4,14 +4,14 @@
 //! file: once a batch holds the write lock, `PRAGMA data_version` tells whether one has, and then the memory is dropped.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::board::Board;
 use super::command::{Answered, Command, KeyRecord, KeyedRequest, Outcome};
 use super::decide::{Book, decide, keyed_request};
-use super::model::Offer;
+use super::model::{Offer, Units};
 use super::queries;
 use super::rows::{self, select_offers, select_orders};
 use crate::kernel::clock::{Clock, Timestamp};
@@ -23,43 +23,49 @@ use crate::store::{Conn, StoreError, bind};
 /// How many holds that have run out a batch ends on its way; the sweeper sees to the rest.
 const DUE_MAX: i64 = 256;
 
-/// The adapter, shared by the engine, the catalogue's changes and the reloads.
+/// How many orders wait to be filed under their buyers, at most: more would make reading them slow, fewer would make
+/// filing dear.
+const UNFILED_MAX: usize = 8_192;
+/// How many buyers' live units are remembered between batches, at most.
+const REMEMBERED_MAX: usize = 65_536;
+
+/// The adapter, shared by the engine, the catalogue's changes and the reloads. It holds no driver: its work runs on the
+/// driver's own thread, which must never be the last to let go of it.
 pub(crate) struct SqliteLedger {
-    driver: Arc<Driver>,
     clock: Arc<dyn Clock>,
     /// Locked only on the writer's thread, so nobody ever waits for it.
-    memory: Arc<Mutex<Memory>>,
+    memory: Mutex<Memory>,
     board: Arc<Board>,
 }
 
-/// The offers as of the last commit that this process saw.
+/// What is known as of the last commit that this process saw.
 #[derive(Default)]
 struct Memory {
     data_version: i64,
     offers: HashMap<ProductId, Offer>,
+    /// Units in live orders. A buyer of a limited product who has an order that is not filed yet is always here: what is
+    /// not remembered is read from the filed orders alone.
+    live: HashMap<(UserId, ProductId), Units>,
+    /// How many orders are not filed yet.
+    unfiled: usize,
 }
 
 impl SqliteLedger {
-    pub(crate) fn new(driver: Arc<Driver>, clock: Arc<dyn Clock>, board: Arc<Board>) -> Self {
-        Self { driver, clock, memory: Arc::default(), board }
+    pub(crate) fn new(clock: Arc<dyn Clock>, board: Arc<Board>) -> Arc<Self> {
+        Arc::new(Self { clock, memory: Mutex::default(), board })
     }
 
     /// Decides and saves a batch; the outcomes come in the order of the commands, and are durable.
     ///
     /// # Errors
     /// When nothing of the batch was saved.
-    pub(crate) async fn process(&self, commands: Arc<[Command]>) -> Result<Vec<Outcome>, Error> {
-        let (clock, memory, board) = (Arc::clone(&self.clock), Arc::clone(&self.memory), Arc::clone(&self.board));
-        self.driver
-            .write_raw(move |connection| {
-                let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
-                // Taken out until the commit: a batch that fails leaves an empty memory, to be loaded anew.
-                let remembered = std::mem::take(&mut *memory);
-                let (outcomes, kept) = run_batch(connection, remembered, &board, &commands, &*clock)?;
-                *memory = kept;
-                Ok(outcomes)
-            })
-            .await
+    pub(crate) fn process(&self, connection: &mut Connection, commands: &[Command]) -> Result<Vec<Outcome>, Error> {
+        let mut memory = self.memory();
+        // Taken out until the commit: a batch that fails leaves an empty memory, to be loaded anew.
+        let remembered = std::mem::take(&mut *memory);
+        let (outcomes, kept) = run_batch(connection, remembered, &self.board, commands, &*self.clock)?;
+        *memory = kept;
+        Ok(outcomes)
     }
 
     /// Commits `work`, which changes one offer, and shows it to the door and to the next batch. All of it is one turn of
@@ -67,22 +73,22 @@ impl SqliteLedger {
     ///
     /// # Errors
     /// What `work` returns; nothing is changed then.
-    pub(crate) async fn change<T, F>(&self, product: ProductId, work: F) -> Result<T, Error>
+    pub(crate) async fn change<T, F>(self: &Arc<Self>, driver: &Driver, product: ProductId, work: F) -> Result<T, Error>
     where
         T: Send + 'static,
         F: FnOnce(&Conn<'_>) -> Result<T, Error> + Send + 'static,
     {
-        let (clock, memory, board) = (Arc::clone(&self.clock), Arc::clone(&self.memory), Arc::clone(&self.board));
-        self.driver
+        let this = Arc::clone(self);
+        driver
             .write_raw(move |connection| {
-                let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
                 let transaction =
                     connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(StoreError::from)?;
                 let value = work(&Conn::of(&transaction))?;
                 let offer = read_offer(&Conn::of(&transaction), &product)?;
-                memory.offers.remove(&product);
+                // All of it: a product that had no limit may have one now, and then its unfiled orders count.
+                *this.memory() = Memory::default();
                 transaction.commit().map_err(StoreError::from)?;
-                board.publish(offer.iter(), clock.now());
+                this.board.publish(offer.iter(), this.clock.now());
                 Ok(value)
             })
             .await
@@ -92,18 +98,21 @@ impl SqliteLedger {
     ///
     /// # Errors
     /// When the database can't be read.
-    pub(crate) async fn reload(&self) -> Result<(), Error> {
-        let (clock, memory, board) = (Arc::clone(&self.clock), Arc::clone(&self.memory), Arc::clone(&self.board));
-        self.driver
+    pub(crate) async fn reload(self: &Arc<Self>, driver: &Driver) -> Result<(), Error> {
+        let this = Arc::clone(self);
+        driver
             .write_raw(move |connection| {
-                let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
                 let snapshot = connection.transaction().map_err(StoreError::from)?;
                 let all = Conn::of(&snapshot).rows(select_offers!(""), &[], rows::offer)?;
-                board.replace(all.iter(), clock.now());
-                *memory = Memory::default();
+                this.board.replace(all.iter(), this.clock.now());
+                *this.memory() = Memory::default();
                 Ok(())
             })
             .await
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -116,11 +125,13 @@ fn run_batch(
 ) -> Result<(Vec<Outcome>, Memory), Error> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(StoreError::from)?;
     let version = data_version(&transaction)?;
+    let mut filed = 0;
     if version != memory.data_version {
-        memory = Memory { data_version: version, offers: HashMap::new() };
+        memory = Memory { data_version: version, ..Memory::default() };
+        filed = file(&Conn::of(&transaction))?;
     }
     let now = clock.now();
-    let mut book = Book { offers: memory.offers, ..Book::default() };
+    let mut book = Book { offers: memory.offers, live: memory.live, ..Book::default() };
     let due = load_due(&Conn::of(&transaction), &mut book, now)?;
     book.behind = i64::try_from(due.len()) == Ok(DUE_MAX);
     load(&Conn::of(&transaction), &mut book, commands)?;
@@ -128,14 +139,32 @@ fn run_batch(
         decide_on(&mut book, command, now)?;
     }
     let outcomes = commands.iter().map(|command| decide_on(&mut book, command, now)).collect::<Result<_, _>>()?;
-    if book.changes.is_empty() {
+    if book.changes.is_empty() && filed == 0 {
         transaction.rollback().map_err(StoreError::from)?;
     } else {
-        save(&transaction, &book, now)?;
+        memory.unfiled += save(&transaction, &book, now)?;
+        if memory.unfiled >= UNFILED_MAX {
+            file(&Conn::of(&transaction))?;
+            memory.unfiled = 0;
+        }
         transaction.commit().map_err(StoreError::from)?;
         board.publish(book.changes.offers.iter().filter_map(|product| book.offers.get(product)), now);
     }
-    Ok((outcomes, Memory { data_version: version, offers: book.offers }))
+    if book.live.len() > REMEMBERED_MAX {
+        return Ok((outcomes, Memory::default())); // the next batch files what is left, and begins anew
+    }
+    Ok((outcomes, Memory { offers: book.offers, live: book.live, ..memory }))
+}
+
+/// Files the orders that were noted since the last time under their buyers; gives how many.
+fn file(conn: &Conn<'_>) -> Result<usize, StoreError> {
+    const FILE: &str = "INSERT INTO orders_by_buyer (buyer_id, order_id, product_id) \
+         SELECT buyer_id, order_id, product_id FROM orders_unfiled ORDER BY buyer_id, order_id";
+    let filed = conn.execute(FILE, &[])?;
+    if filed > 0 {
+        conn.execute("DELETE FROM orders_unfiled", &[])?;
+    }
+    Ok(filed)
 }
 
 fn decide_on(book: &mut Book, command: &Command, now: Timestamp) -> Result<Outcome, Error> {
@@ -200,10 +229,10 @@ fn load_order(conn: &Conn<'_>, book: &mut Book, id: OrderId) -> Result<(), Store
     Ok(())
 }
 
-/// Reads how many units a buyer has, where that matters; from the index alone, however many orders have ended.
+/// Reads how many units a buyer has, where that matters. The filed orders are all that there are, see [`Memory`].
 fn load_live(conn: &Conn<'_>, book: &mut Book, buyer: UserId, product: &ProductId) -> Result<(), StoreError> {
-    const SQL: &str = "SELECT COALESCE(SUM(quantity), 0) FROM orders \
-         WHERE buyer_id = $1 AND product_id = $2 AND closed_at IS NULL";
+    const SQL: &str = "SELECT COALESCE(SUM(o.quantity), 0) FROM orders_by_buyer b JOIN orders o ON o.id = b.order_id \
+         WHERE b.buyer_id = $1 AND b.product_id = $2 AND o.closed_at IS NULL";
     let limited = book.offers.get(product).is_some_and(|offer| offer.terms.per_buyer_limit.is_some());
     let key = (buyer, product.clone());
     if limited && !book.live.contains_key(&key) {
@@ -237,17 +266,22 @@ fn load_key(conn: &Conn<'_>, book: &mut Book, request: &KeyedRequest) -> Result<
     Ok(())
 }
 
-/// Writes what the batch changed; each product's counts once.
-fn save(connection: &Connection, book: &Book, now: Timestamp) -> Result<(), StoreError> {
+/// Writes what the batch changed, each product's counts once; gives how many orders are new.
+fn save(connection: &Connection, book: &Book, now: Timestamp) -> Result<usize, StoreError> {
+    const NOTE_ORDER: &str = "INSERT INTO orders_unfiled (buyer_id, order_id, product_id) VALUES ($1, $2, $3)";
     const UPDATE_OFFER: &str =
         "UPDATE offers SET total = $1, available = $2, held = $3, sold = $4, movement_count = $5 WHERE product_id = $6";
     let conn = Conn::of(connection);
     let mut insert_order = conn.repeated(rows::INSERT_ORDER)?;
+    let mut note_order = conn.repeated(NOTE_ORDER)?;
     let mut update_order = conn.repeated(rows::UPDATE_ORDER)?;
+    let mut new = 0;
     for (id, is_new) in &book.changes.orders {
         let order = &book.orders[id];
         if *is_new {
             insert_order.execute(&rows::order_values(order))?;
+            note_order.execute(bind![order.buyer.0, order.id.as_bytes(), order.product.as_str()])?;
+            new += 1;
         } else {
             update_order.execute(&rows::order_changes(order))?;
         }
@@ -262,7 +296,8 @@ fn save(connection: &Connection, book: &Book, now: Timestamp) -> Result<(), Stor
         let (total, product) = (stock.total(), product.as_str());
         update_offer.execute(bind![total, stock.available, stock.held, stock.sold, *movement_count, product])?;
     }
-    save_keys(&conn, book, now)
+    save_keys(&conn, book, now)?;
+    Ok(new)
 }
 
 fn save_keys(conn: &Conn<'_>, book: &Book, now: Timestamp) -> Result<(), StoreError> {

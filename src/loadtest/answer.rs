@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
+use super::talk::Deed;
 use crate::kernel::ids::OrderId;
 
 /// What was asked for, as far as reading the answer depends on it.
@@ -17,6 +18,12 @@ pub(super) enum Ask {
     Purchase,
     /// To leave a hold.
     Leave,
+    /// A page of the newsfeed.
+    Feed,
+    /// To write something.
+    Write(Deed),
+    /// To like or follow what has this number.
+    Mark(Deed, i64),
 }
 
 /// What came of a request.
@@ -28,12 +35,25 @@ pub(super) enum Answer {
     Held(OrderId),
     /// The buyer has bought.
     Completed(OrderId),
+    /// What there is to read, and where the page after it begins.
+    Feed(Vec<FeedPost>, Option<String>),
+    /// It was written, under this number.
+    Written(i64),
     /// An orderly no, with its code.
     Refused(String),
     /// A no that this rehearsal should never get, such as 401: nothing was done. The text is its kind.
     Failed(String),
     /// No answer, or one that does not say what became of the request: it may have been carried out.
     Unclear(Cow<'static, str>),
+}
+
+/// A post of the newsfeed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct FeedPost {
+    /// Its number.
+    pub(super) id: i64,
+    /// Who wrote it.
+    pub(super) writer: i64,
 }
 
 // Only what the verdict needs; serde skips the rest without keeping it.
@@ -43,6 +63,24 @@ struct Order<'a> {
     id: Cow<'a, str>,
     #[serde(borrow)]
     state: Cow<'a, str>,
+}
+
+#[derive(Deserialize)]
+struct Numbered {
+    id: i64,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Page {
+    items: Vec<Item>,
+    next_cursor: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Item {
+    id: i64,
+    writer: Numbered,
 }
 
 #[derive(Deserialize)]
@@ -65,7 +103,12 @@ pub(super) fn read(ask: Ask, status: u16, body: &[u8]) -> Answer {
         };
     }
     let wanted = match ask {
-        Ask::Page | Ask::Leave => return Answer::Done,
+        Ask::Page | Ask::Leave | Ask::Mark(..) => return Answer::Done,
+        Ask::Feed => return feed(status, body),
+        Ask::Write(_) => {
+            let written = serde_json::from_slice::<Numbered>(body);
+            return written.map_or_else(|_| unclear(format!("{status} without a number")), |it| Answer::Written(it.id));
+        }
         Ask::Hold => "held",
         Ask::Purchase => "completed",
     };
@@ -80,6 +123,14 @@ pub(super) fn read(ask: Ask, status: u16, body: &[u8]) -> Answer {
         Ask::Hold => Answer::Held(id),
         _ => Answer::Completed(id),
     }
+}
+
+fn feed(status: u16, body: &[u8]) -> Answer {
+    let Ok(Page { items, next_cursor }) = serde_json::from_slice::<Page>(body) else {
+        return unclear(format!("{status} without a page of posts"));
+    };
+    let posts = items.into_iter().map(|Item { id, writer }| FeedPost { id, writer: writer.id });
+    Answer::Feed(posts.collect(), next_cursor)
 }
 
 fn unclear(kind: String) -> Answer {
@@ -97,6 +148,19 @@ mod tests {
         assert_eq!(read(Ask::Purchase, 201, body.as_bytes()), Answer::Completed(id));
         assert!(matches!(read(Ask::Hold, 201, body.as_bytes()), Answer::Unclear(_)), "nobody paid yet");
         assert_eq!(read(Ask::Leave, 200, body.as_bytes()), Answer::Done);
+    }
+
+    #[test]
+    fn what_people_read_and_write_is_read_by_its_numbers() {
+        let page = br#"{"items":[{"id":7,"title":"t","writer":{"id":3,"name":"n"}}],"nextCursor":"posts~7"}"#;
+        let posts = vec![FeedPost { id: 7, writer: 3 }];
+        assert_eq!(read(Ask::Feed, 200, page), Answer::Feed(posts, Some("posts~7".to_owned())));
+        let end = br#"{"items":[],"nextCursor":null}"#;
+        assert_eq!(read(Ask::Feed, 200, end), Answer::Feed(Vec::new(), None));
+        assert!(matches!(read(Ask::Feed, 200, b"[]"), Answer::Unclear(_)));
+        assert_eq!(read(Ask::Write(Deed::Comment), 201, br#"{"id":9,"content":"c"}"#), Answer::Written(9));
+        assert!(matches!(read(Ask::Write(Deed::Post), 201, b"{}"), Answer::Unclear(_)));
+        assert_eq!(read(Ask::Mark(Deed::Like, 7), 200, br#"{"liked":true}"#), Answer::Done);
     }
 
     #[test]

@@ -43,7 +43,7 @@ static DISPERSED: AtomicBool = AtomicBool::new(false);
 pub(super) struct Crowd {
     /// What every buyer does.
     pub(super) plan: Plan,
-    /// What is bought, and a token for each buyer.
+    /// What is bought, and who comes.
     pub(super) sale: Arc<Sale>,
     /// Where answers are written down.
     pub(super) tally: Tally,
@@ -59,11 +59,11 @@ pub(super) struct Crowd {
 }
 
 impl Crowd {
-    /// A crowd in front of a closed door, as many as the sale has tokens for.
+    /// A crowd in front of a closed door, as many as the sale has buyers.
     pub(super) fn new(scenario: &Scenario, seed: u64, sale: Arc<Sale>, tally: Tally, client: reqwest::Client) -> Self {
         Self {
             plan: Plan::new(scenario, seed),
-            connections: scenario.crowd.connections.min(sale.tokens.len()),
+            connections: scenario.crowd.connections.min(sale.buyers.len()),
             duration: scenario.crowd.duration,
             sale,
             tally,
@@ -95,7 +95,7 @@ impl Crowd {
         }
         self.door_open.cancelled().await;
         while let Some(buyer) = self.next() {
-            Visit { user, crowd: self, buyer }.walk().await;
+            Visit::new(user, self, buyer).walk().await;
             self.tally.buyer_done();
         }
         if self.idle.fetch_add(1, Ordering::AcqRel) + 1 == self.connections {
@@ -109,7 +109,7 @@ impl Crowd {
             return None;
         }
         let buyer = self.next_buyer.fetch_add(1, Ordering::Relaxed);
-        (buyer < self.sale.tokens.len()).then_some(buyer)
+        (buyer < self.sale.buyers.len()).then_some(buyer)
     }
 
     /// Waits until everybody has left; closes the door when the time is over.

@@ -8,16 +8,26 @@ use reqwest::header::CONTENT_TYPE;
 use super::answer::{self, Answer, Ask};
 use super::crowd::Crowd;
 use super::scenario::Step;
-use crate::kernel::ids::OrderId;
+use super::social::Reading;
+use crate::kernel::ids::{OrderId, UserId};
 
 /// A buyer on a connection.
 pub(super) struct Visit<'a> {
     /// The connection.
-    pub(super) user: &'a mut GooseUser,
+    user: &'a mut GooseUser,
     /// The crowd that the buyer belongs to.
-    pub(super) crowd: &'a Crowd,
+    crowd: &'a Crowd,
     /// The buyer's number, from 0.
-    pub(super) buyer: usize,
+    buyer: usize,
+    /// What the buyer reads.
+    pub(super) reading: Reading,
+}
+
+impl<'a> Visit<'a> {
+    /// The visit of a buyer, who has read nothing yet.
+    pub(super) fn new(user: &'a mut GooseUser, crowd: &'a Crowd, buyer: usize) -> Self {
+        Self { user, crowd, buyer, reading: Reading::default() }
+    }
 }
 
 impl Visit<'_> {
@@ -52,6 +62,9 @@ impl Visit<'_> {
                     self.post(Ask::Leave, &format!("/payments/{order}/cancel"), None).await;
                 }
             }
+            Step::Browse | Step::Read | Step::Post | Step::Like | Step::Comment | Step::Follow => {
+                self.socialize(step, index).await;
+            }
         }
     }
 
@@ -74,23 +87,33 @@ impl Visit<'_> {
         !self.crowd.closing().is_cancelled()
     }
 
+    /// Who the buyer is.
+    pub(super) fn user_id(&self) -> UserId {
+        self.crowd.sale.buyers[self.buyer].user
+    }
+
+    /// What the buyer chooses in a step, from 0 to `end - 1`; 0 when there is nothing to choose from.
+    pub(super) fn choice(&self, step: usize, end: usize) -> usize {
+        self.crowd.plan.choice(self.buyer, step, end)
+    }
+
     fn wish(&self) -> String {
         // A product id is letters, digits and a few signs that JSON leaves as they are.
         format!(r#"{{"productId":"{}"}}"#, self.crowd.sale.product_id)
     }
 
-    async fn get(&mut self, path: &str) -> Answer {
+    pub(super) async fn get(&mut self, path: &str) -> Answer {
         self.ask(Ask::Page, &GooseMethod::Get, path, None).await
     }
 
-    async fn post(&mut self, ask: Ask, path: &str, body: Option<String>) -> Answer {
+    pub(super) async fn post(&mut self, ask: Ask, path: &str, body: Option<String>) -> Answer {
         self.ask(ask, &GooseMethod::Post, path, body).await
     }
 
-    async fn ask(&mut self, ask: Ask, method: &GooseMethod, path: &str, body: Option<String>) -> Answer {
+    pub(super) async fn ask(&mut self, ask: Ask, method: &GooseMethod, path: &str, body: Option<String>) -> Answer {
         let started = Instant::now();
         let answer = self.exchange(ask, method, path, body).await;
-        self.crowd.tally.record(ask, &answer, started.elapsed());
+        self.crowd.tally.record(self.user_id(), ask, &answer, started.elapsed());
         answer
     }
 
@@ -98,7 +121,7 @@ impl Visit<'_> {
         let Ok(mut builder) = self.user.get_request_builder(method, path) else {
             return Answer::Unclear("request not built".into());
         };
-        builder = builder.bearer_auth(&self.crowd.sale.tokens[self.buyer]);
+        builder = builder.bearer_auth(&self.crowd.sale.buyers[self.buyer].token);
         if let Some(body) = body {
             builder = builder.header(CONTENT_TYPE, "application/json").body(body);
         }

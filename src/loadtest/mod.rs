@@ -9,8 +9,8 @@
 //! | --- | --- |
 //! | `scenario` | what is on sale, who comes, what must hold: TOML, checked |
 //! | `plan` | which buyer does what, from a seed; pure |
-//! | `crowd`, `journey` | goose drives the connections; a buyer's steps as requests |
-//! | `answer`, `tally`, `progress` | what an answer means, and all of them written down |
+//! | `crowd`, `journey`, `social` | goose drives the connections; a buyer's steps as requests |
+//! | `answer`, `tally`, `talk`, `progress` | what an answer means, and all of them written down |
 //! | `server_process`, `files` | the temporary server; the limit of open files |
 //! | `remote` | what a server that is running already shows of the sale |
 //! | `shop` | what the run asks of the rest of the program; filled in by the composition root |
@@ -33,6 +33,8 @@ mod report;
 mod scenario;
 mod server_process;
 mod shop;
+mod social;
+mod talk;
 mod tally;
 
 use std::path::PathBuf;
@@ -40,20 +42,20 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 
-use self::check::{Counts, Evidence, Rows};
+use self::check::{Counts, Evidence, Mark, Rows};
 use self::crowd::Crowd;
 pub use self::progress::{Phase, Progress, Snapshot};
 use self::report::ReportFile;
-pub use self::report::{Audit, Latency, Outcome, Report, Units};
+pub use self::report::{Audit, Community, Latency, Outcome, Report, Units};
 pub use self::scenario::{
-    BUYERS_MAX, CrowdTerms, Journey, Limits, Overrides, PRESETS, PaymentRates, ProductTerms, Scenario, Step,
-    parse_duration,
+    BUYERS_MAX, CommunityTerms, CrowdTerms, Journey, Limits, Overrides, PRESETS, PaymentRates, ProductTerms, Scenario,
+    Step, parse_duration,
 };
 use self::server_process::{ServerProcess, ServerSettings};
-pub use self::shop::{Sale, SaleWanted, Shop, Site, Soon};
+pub use self::shop::{Buyer, Sale, SaleWanted, Shop, Site, Soon};
 use self::tally::{Log, Tally};
 use crate::kernel::error::{Error, Kind, Text};
-use crate::store::{Db, Location};
+use crate::store::{Conn, Db, Location};
 
 /// Everything that a run is told.
 #[derive(Debug, Clone)]
@@ -104,6 +106,8 @@ struct Ended {
     log: Log,
     sale: Arc<Sale>,
     page: Option<Counts>,
+    /// Where the community's rows of the run begin; none when others write as well.
+    since: Option<Mark>,
     server_peak_memory_bytes: Option<u64>,
     /// The temporary server's folder, kept until the rows are read.
     _folder: Option<TempDir>,
@@ -119,6 +123,7 @@ async fn at_temporary_server(plan: &RunPlan, shop: &dyn Shop, progress: &Arc<Pro
     })?;
     let database = folder.path().join("sale.db");
     let sale = Arc::new(shop.open_sale(wanted(plan, Some(Location::Sqlite(database.clone())))).await?);
+    let since = Db::open(&Location::Sqlite(database.clone())).await?.read(Mark::read).await?;
     let settings = ServerSettings {
         payment: plan.scenario.payment,
         connections: plan.scenario.crowd.connections,
@@ -132,7 +137,7 @@ async fn at_temporary_server(plan: &RunPlan, shop: &dyn Shop, progress: &Arc<Pro
     };
     progress.enter(Phase::Checking);
     let server_peak_memory_bytes = server.stop().await?;
-    Ok(Ended { log, sale, page: None, server_peak_memory_bytes, _folder: Some(folder) })
+    Ok(Ended { log, sale, page: None, since: Some(since), server_peak_memory_bytes, _folder: Some(folder) })
 }
 
 async fn at_running_server(
@@ -153,16 +158,17 @@ async fn at_running_server(
         Some(_) => None,
         None => Some(remote::settled_stock(&client, url, &sale.product_id).await?),
     };
-    Ok(Ended { log, sale, page, server_peak_memory_bytes: None, _folder: None })
+    Ok(Ended { log, sale, page, since: None, server_peak_memory_bytes: None, _folder: None })
 }
 
 fn wanted(plan: &RunPlan, fresh: Option<Location>) -> SaleWanted {
-    SaleWanted { fresh, terms: plan.scenario.product, buyers: plan.scenario.crowd.buyers }
+    let Scenario { product: terms, community, .. } = plan.scenario;
+    SaleWanted { fresh, terms, buyers: plan.scenario.crowd.buyers, community }
 }
 
 /// Sends the crowd and gives back what it was told.
 async fn sell(plan: &RunPlan, url: &str, sale: &Arc<Sale>, progress: &Arc<Progress>) -> Result<Log, Error> {
-    progress.expect_buyers(sale.tokens.len());
+    progress.expect_buyers(sale.buyers.len());
     progress.enter(Phase::Selling);
     let tally = Tally::new(Arc::clone(progress))?;
     let crowd = Arc::new(Crowd::new(&plan.scenario, plan.seed, Arc::clone(sale), tally, client(url)?));
@@ -171,14 +177,15 @@ async fn sell(plan: &RunPlan, url: &str, sale: &Arc<Sale>, progress: &Arc<Progre
 }
 
 async fn judge(plan: &RunPlan, shop: &dyn Shop, ended: Ended) -> Result<Report, Error> {
-    let (rows, audit_ok) = match &ended.sale.rows {
+    let (rows, talk, audit_ok) = match &ended.sale.rows {
         Some(location) => {
             let db = Db::open(location).await?;
-            let product_id = ended.sale.product_id.clone();
-            let rows = db.read(move |conn| Rows::read(conn, &product_id)).await?;
-            (Some(rows), Some(shop.audit(location.clone()).await?))
+            let (product_id, said, since) = (ended.sale.product_id.clone(), ended.log.talk.clone(), ended.since);
+            let read = move |conn: &Conn<'_>| Ok((Rows::read(conn, &product_id)?, check::compare(conn, &said, since)?));
+            let (rows, talk) = db.read(read).await?;
+            (Some(rows), talk, Some(shop.audit(location.clone()).await?))
         }
-        None => (None, None),
+        None => (None, Vec::new(), None),
     };
     let verdict = check::judge(&Evidence {
         log: &ended.log,
@@ -186,6 +193,7 @@ async fn judge(plan: &RunPlan, shop: &dyn Shop, ended: Ended) -> Result<Report, 
         limits: plan.scenario.verdict,
         rows: rows.as_ref(),
         page: ended.page,
+        talk,
         audit_ok,
     });
     let mut report = Report::new(&plan.scenario, plan.seed, &ended.log, verdict, audit_ok);

@@ -1,6 +1,6 @@
 //! The report as one HTML page: no script, nothing to fetch, readable on paper.
 
-use super::report::Report;
+use super::report::{Community, Report};
 use super::scenario::Scenario;
 
 const STYLE: &str = include_str!("page.css");
@@ -62,15 +62,19 @@ fn numbers(page: &mut String, report: &Report) {
         Some(false) => "broken",
         None => "not asked: only HTTP reached the server",
     };
-    let rows = [
+    let mut rows = vec![
         ("Requests", format!("{} ({} a second)", report.requests, report.requests_per_second)),
         ("Purchases", format!("{} ({} a second)", report.purchases, report.purchases_per_second)),
         ("Errors", report.errors.to_string()),
         ("Time", format!("{} s", report.elapsed_seconds)),
-        ("Ledger's audit", audit.to_owned()),
+        ("Audit", audit.to_owned()),
         ("Server's peak memory", memory),
         ("Seed", report.seed.to_string()),
     ];
+    if let Some(Community { posts, comments, likes, follows }) = report.community {
+        let counts = [("Posts", posts), ("Comments", comments), ("Likes", likes), ("Follows", follows)];
+        rows.extend(counts.map(|(label, count)| (label, count.to_string())));
+    }
     table(page, "Numbers", rows);
 }
 
@@ -85,7 +89,7 @@ fn latency(page: &mut String, report: &Report) {
     table(page, "Latency", rows.map(|(label, ms)| (label, format!("{ms:.1} ms"))));
 }
 
-fn table<const N: usize>(page: &mut String, title: &str, rows: [(&str, String); N]) {
+fn table<'a>(page: &mut String, title: &str, rows: impl IntoIterator<Item = (&'a str, String)>) {
     put(page, &format!("<h2>{title}</h2>\n<table>\n"));
     for (label, value) in rows {
         put(page, &format!("<tr><th scope=\"row\">{label}</th><td>{}</td></tr>\n", escape(&value)));

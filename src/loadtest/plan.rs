@@ -45,6 +45,13 @@ impl Plan {
         self.think * u32::try_from(permille).unwrap_or(1_000) / 1_000
     }
 
+    /// A lot from 0 to `end - 1` for what a buyer chooses in step `step`; 0 when there is nothing to choose from.
+    #[must_use]
+    pub(super) fn choice(&self, buyer: usize, step: usize, end: usize) -> usize {
+        let lot = mix(self.draw(buyer, step as u64 + 1)) % (end as u64).max(1);
+        usize::try_from(lot).unwrap_or_default()
+    }
+
     fn draw(&self, buyer: usize, number: u64) -> u64 {
         mix(mix(self.seed ^ mix(buyer as u64)) ^ number)
     }

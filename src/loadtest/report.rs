@@ -10,6 +10,7 @@ use tempfile::NamedTempFile;
 use super::check::Verdict;
 use super::page;
 use super::scenario::Scenario;
+use super::talk::Deed;
 use super::tally::Log;
 use crate::kernel::error::{Error, Kind, Text};
 
@@ -37,12 +38,15 @@ pub struct Report {
     pub latency_ms: Latency,
     /// Where the units are at the end.
     pub units: Units,
-    /// What the ledger's audit says.
+    /// What the audit says.
     pub audit: Audit,
     /// Whether the run passed.
     pub verdict: Outcome,
     /// Why it did not pass; empty when it did.
     pub failures: Vec<String>,
+    /// What was written, liked and followed; none when the scenario is about the sale alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub community: Option<Community>,
     /// The errors by kind.
     pub error_kinds: BTreeMap<String, u64>,
     /// From the opening of the door to the last answer.
@@ -79,7 +83,32 @@ pub struct Units {
     pub oversold: i64,
 }
 
-/// What the ledger's audit says.
+/// What people did beside the sale, as they were told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Community {
+    /// Posts that were written.
+    pub posts: usize,
+    /// Comments that were written.
+    pub comments: usize,
+    /// Posts that were liked.
+    pub likes: usize,
+    /// Writers who were followed.
+    pub follows: usize,
+}
+
+impl Community {
+    fn of(scenario: &Scenario, log: &Log) -> Option<Self> {
+        let count = |deed| log.talk.told(deed).len();
+        scenario.journeys.iter().flat_map(|journey| &journey.steps).any(|step| step.is_social()).then(|| Self {
+            posts: count(Deed::Post),
+            comments: count(Deed::Comment),
+            likes: count(Deed::Like),
+            follows: count(Deed::Follow),
+        })
+    }
+}
+
+/// What the audit says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Audit {
     /// Whether every invariant holds; none when the rows could not be reached.
@@ -125,6 +154,7 @@ impl Report {
             audit: Audit { ok: audit_ok },
             verdict: if verdict.failures.is_empty() { Outcome::Pass } else { Outcome::Fail },
             failures: verdict.failures,
+            community: Community::of(scenario, log),
             error_kinds: log.errors.clone(),
             elapsed_seconds: rounded(elapsed, 1_000.0),
             server_peak_memory_bytes: None,

@@ -2,8 +2,9 @@
 
 use std::pin::Pin;
 
-use super::scenario::ProductTerms;
+use super::scenario::{CommunityTerms, ProductTerms};
 use crate::kernel::error::Error;
+use crate::kernel::ids::UserId;
 use crate::store::Location;
 
 /// An answer that takes a while.
@@ -30,6 +31,17 @@ pub struct SaleWanted {
     pub terms: ProductTerms,
     /// How many different buyers are to be there, each with an access token that outlives the run.
     pub buyers: usize,
+    /// What the buyers find to read, in a fresh database.
+    pub community: CommunityTerms,
+}
+
+/// Somebody who comes to the sale.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Buyer {
+    /// Who it is.
+    pub user: UserId,
+    /// An access token that outlives the run.
+    pub token: String,
 }
 
 /// A sale that is ready.
@@ -37,8 +49,8 @@ pub struct SaleWanted {
 pub struct Sale {
     /// The product; it was made for this run, and nobody else buys it.
     pub product_id: String,
-    /// An access token for each buyer.
-    pub tokens: Vec<String>,
+    /// Everybody who may come, in the order in which they do.
+    pub buyers: Vec<Buyer>,
     /// Where the rows can be read afterwards; `None` when only HTTP reaches the server.
     pub rows: Option<Location>,
 }

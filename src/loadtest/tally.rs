@@ -9,8 +9,9 @@ use hdrhistogram::Histogram;
 
 use super::answer::{Answer, Ask};
 use super::progress::Progress;
+use super::talk::Talk;
 use crate::kernel::error::Error;
-use crate::kernel::ids::OrderId;
+use crate::kernel::ids::{OrderId, UserId};
 
 /// The slowest answer that is told apart, in microseconds; longer than a request may take.
 const LATENCY_US_MAX: u64 = 120_000_000;
@@ -32,6 +33,8 @@ pub(super) struct Log {
     pub(super) errors: BTreeMap<String, u64>,
     /// Purchases that were asked for and got no clear answer: they may be completed without anybody knowing.
     pub(super) purchases_unclear: u64,
+    /// What people were told about their posts, comments, likes and follows.
+    pub(super) talk: Talk,
     /// How long answers took, in microseconds.
     pub(super) latency_us: Histogram<u64>,
     /// From the opening of the door to the last answer.
@@ -52,6 +55,7 @@ impl Log {
             refusals: BTreeMap::new(),
             errors: BTreeMap::new(),
             purchases_unclear: 0,
+            talk: Talk::default(),
             latency_us,
             elapsed: Duration::ZERO,
         })
@@ -78,11 +82,11 @@ impl Tally {
         Ok(Self { progress, log: Mutex::new(Log::new()?), opened_at: OnceLock::new() })
     }
 
-    /// Writes down one answer, and how long it took.
-    pub(super) fn record(&self, ask: Ask, answer: &Answer, took: Duration) {
+    /// Writes down one answer to `user`, and how long it took.
+    pub(super) fn record(&self, user: UserId, ask: Ask, answer: &Answer, took: Duration) {
         Progress::count(&self.progress.requests);
         match answer {
-            Answer::Done | Answer::Held(_) => {}
+            Answer::Done | Answer::Held(_) | Answer::Feed(..) | Answer::Written(_) => {}
             Answer::Completed(_) => Progress::count(&self.progress.purchases),
             Answer::Refused(_) => Progress::count(&self.progress.refusals),
             Answer::Failed(_) | Answer::Unclear(_) => Progress::count(&self.progress.errors),
@@ -92,8 +96,9 @@ impl Tally {
         log.requests += 1;
         log.elapsed = elapsed;
         log.latency_us.saturating_record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+        log.talk.record(user, ask, answer);
         match answer {
-            Answer::Done | Answer::Held(_) => {}
+            Answer::Done | Answer::Held(_) | Answer::Feed(..) | Answer::Written(_) => {}
             Answer::Completed(id) => log.completed.push(*id),
             Answer::Refused(code) => count(&mut log.refusals, code),
             Answer::Failed(kind) => count(&mut log.errors, kind),

@@ -3,16 +3,17 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
-use axum::body::Body;
-use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::body::{Body, to_bytes};
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::json;
 
+use super::talk::Deed;
 use super::*;
-use crate::kernel::ids::OrderId;
+use crate::kernel::ids::{OrderId, UserId};
 
 /// Serves `router` on a free port until the test ends.
 async fn serve(router: Router) -> String {
@@ -32,13 +33,17 @@ fn scenario(crowd: &str, steps: &str) -> Scenario {
 }
 
 async fn send(scenario: &Scenario, url: &str, buyers: usize) -> Log {
-    let tokens = (0..buyers).map(|buyer| buyer.to_string()).collect();
     let _turn = crowd::turn().await;
-    let sale = Arc::new(Sale { product_id: "p".to_owned(), tokens, rows: None });
+    let sale = Arc::new(Sale { product_id: "p".to_owned(), buyers: numbered(buyers), rows: None });
     let tally = Tally::new(Arc::default()).unwrap();
     let crowd = Arc::new(Crowd::new(scenario, 1, sale, tally, client(url).unwrap()));
     crowd::send(&crowd, url).await.unwrap();
     crowd.tally.log()
+}
+
+/// Buyers whose numbers are their tokens.
+fn numbered(count: usize) -> Vec<Buyer> {
+    (0..count).map(|number| Buyer { user: UserId(number.try_into().unwrap()), token: number.to_string() }).collect()
 }
 
 fn problem(status: u16, code: &str) -> Response {
@@ -138,6 +143,52 @@ async fn the_door_closes_when_the_time_is_over() {
     assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());
 }
 
+/// A community of one post by each of two writers, on two pages; tells what it is asked for.
+async fn community(state: State<flume::Sender<String>>, request: Request) -> Response {
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let second_page = request.uri().query().is_some_and(|query| query.ends_with("&cursor=a%2Fb"));
+    let body = to_bytes(request.into_body(), 1_000).await.unwrap();
+    state.send(format!("{method} {path}{}", if second_page { ", page 2" } else { "" })).unwrap();
+    let (post, next) = if second_page { (2, None) } else { (1, Some("a/b")) };
+    let written = || serde_json::from_slice::<serde_json::Value>(&body).unwrap()["content"].is_string();
+    match (method, path.as_str()) {
+        // The writers are the visitors, whose number is that of their post.
+        (Method::GET, "/newsfeeds") => {
+            Json(json!({"items": [{"id": post, "writer": {"id": post - 1}}], "nextCursor": next})).into_response()
+        }
+        (Method::POST, _) if written() => (StatusCode::CREATED, Json(json!({"id": 9}))).into_response(),
+        _ => Json(json!({})).into_response(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_visitor_of_the_community_reads_and_reacts_to_what_is_on_the_page() {
+    let (sender, asked) = flume::unbounded();
+    let url = serve(Router::new().fallback(community).with_state(sender)).await;
+    let steps = "'read', 'like', 'comment', 'follow', 'browse', 'follow', 'browse', 'post', 'browse'";
+    let log = send(&scenario("buyers = 1\nconnections = 1", steps), &url, 1).await;
+    assert_eq!(
+        asked.drain().collect::<Vec<_>>(),
+        [
+            "GET /newsfeeds",
+            "GET /activity/posts/1",
+            "GET /activity/posts/1/comments",
+            "PUT /activity/posts/1/like",
+            "POST /activity/posts/1/comments",
+            // Nobody follows themselves: the first post is the visitor's own.
+            "GET /newsfeeds, page 2",
+            "PUT /activity/follows/1",
+            "GET /newsfeeds",
+            "POST /activity/posts",
+            "GET /newsfeeds",
+        ]
+    );
+    assert_eq!(log.errors_total(), 0, "{:?}", log.errors);
+    let me = UserId(0);
+    let told = Deed::ALL.map(|deed| log.talk.told(deed).to_vec());
+    assert_eq!(told, [vec![(me, 9)], vec![(me, 9)], vec![(me, 1)], vec![(me, 1)]]);
+}
+
 /// A shop with three units, as the buyers see it from outside.
 struct Counter {
     sold: AtomicI64,
@@ -175,8 +226,8 @@ struct Office;
 
 impl Shop for Office {
     fn open_sale(&self, wanted: SaleWanted) -> Soon<'_, Sale> {
-        let tokens = (0..wanted.buyers).map(|buyer| buyer.to_string()).collect();
-        Box::pin(async { Ok(Sale { product_id: "p".to_owned(), tokens, rows: None }) })
+        let buyers = numbered(wanted.buyers);
+        Box::pin(async { Ok(Sale { product_id: "p".to_owned(), buyers, rows: None }) })
     }
 
     fn audit(&self, _: Location) -> Soon<'_, bool> {

@@ -2,25 +2,23 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
-use axum::routing::post;
 use serde::Deserialize;
 
 use super::service::Payments;
-use crate::http::{Buyer, HttpError, IdempotencyKey, Json, Path};
+use crate::http::{Buyer, HttpError, IdempotencyKey, Json, Path, Routes};
 use crate::kernel::ids::OrderId;
 use crate::purchases::http::{answered, scoped};
 
 /// The routes of this room.
-pub fn routes(payments: Arc<Payments>) -> Router {
-    Router::new()
-        .route("/payments/pre-order", post(pre_order))
-        .route("/payments", post(enter))
-        .route("/payments/{orderId}/confirm", post(confirm))
-        .route("/payments/{orderId}/cancel", post(cancel))
+pub fn routes(payments: Arc<Payments>) -> Routes {
+    Routes::new()
+        .post("/payments/pre-order", pre_order)
+        .post("/payments", enter)
+        .post("/payments/{orderId}/confirm", confirm)
+        .post("/payments/{orderId}/cancel", cancel)
         .with_state(payments)
 }
 

@@ -2,15 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::get;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::model::{Change, Product, ProductDraft};
 use super::service::Products;
-use crate::http::{Admin, HttpError, InPath, Json, PageQuery, PageView, Path, Query};
+use crate::http::{Admin, HttpError, InPath, Json, PageQuery, PageView, Path, Query, Routes};
 use crate::kernel::clock::Clock;
 use crate::kernel::error::{Error, Text};
 use crate::kernel::ids::ProductId;
@@ -24,10 +22,13 @@ struct Room {
 }
 
 /// The routes of this room.
-pub fn routes(products: Arc<Products>, clock: Arc<dyn Clock>) -> Router {
-    Router::new()
-        .route("/products", get(list).post(add))
-        .route("/products/{id}", get(show).patch(edit).delete(delete))
+pub fn routes(products: Arc<Products>, clock: Arc<dyn Clock>) -> Routes {
+    Routes::new()
+        .get("/products", list)
+        .post("/products", add)
+        .get("/products/{id}", show)
+        .patch("/products/{id}", edit)
+        .delete("/products/{id}", delete)
         .with_state(Room { products, clock })
 }
 

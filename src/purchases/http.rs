@@ -2,26 +2,24 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
 use serde::Serialize;
 
 use super::service::Purchases;
 use crate::http::problem::IDEMPOTENT_REPLAYED;
-use crate::http::{Buyer, HttpError, IdempotencyKey, InPath, Json, PageQuery, PageView, Path};
+use crate::http::{Buyer, HttpError, IdempotencyKey, InPath, Json, PageQuery, PageView, Path, Routes};
 use crate::kernel::error::Error;
 use crate::kernel::ids::{OrderId, UserId};
 use crate::ledger::{Key, Order, Reason, Refusal, State as OrderState};
 
 /// The routes of this room.
-pub fn routes(purchases: Arc<Purchases>) -> Router {
-    Router::new()
-        .route("/purchases", get(list))
-        .route("/purchases/{orderId}", get(show))
-        .route("/purchases/{orderId}/cancel", post(cancel))
+pub fn routes(purchases: Arc<Purchases>) -> Routes {
+    Routes::new()
+        .get("/purchases", list)
+        .get("/purchases/{orderId}", show)
+        .post("/purchases/{orderId}/cancel", cancel)
         .with_state(purchases)
 }
 

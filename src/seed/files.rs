@@ -1,10 +1,9 @@
 //! The seed files: `products.toml` and `users.toml`.
 
 use std::collections::BTreeSet;
-use std::io;
 use std::path::Path;
 
-use super::reader::{Entry, SeedError, read_entries};
+use super::reader::{Entry, SeedError, read_entries, text_of};
 use super::{SeedProduct, SeedUser};
 use crate::kernel::actor::Role;
 use crate::kernel::clock::Timestamp;
@@ -42,7 +41,7 @@ pub fn from_folder(folder: &Path) -> Result<SeedFiles, SeedError> {
     }
     let products = folder.join("products.toml");
     let users = folder.join("users.toml");
-    let (products_text, users_text) = (text(&products)?, text(&users)?);
+    let (products_text, users_text) = (text_of(&products)?, text_of(&users)?);
     if products_text.is_none() && users_text.is_none() {
         return Err(SeedError(vec![format!("{} has neither products.toml nor users.toml", folder.display())]));
     }
@@ -50,14 +49,6 @@ pub fn from_folder(folder: &Path) -> Result<SeedFiles, SeedError> {
         (&products.display().to_string(), products_text.as_deref()),
         (&users.display().to_string(), users_text.as_deref()),
     )
-}
-
-fn text(path: &Path) -> Result<Option<String>, SeedError> {
-    match std::fs::read_to_string(path) {
-        Ok(text) => Ok(Some(text)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(SeedError(vec![format!("{}: {error}", path.display())])),
-    }
 }
 
 fn read(products: (&str, Option<&str>), users: (&str, Option<&str>)) -> Result<SeedFiles, SeedError> {

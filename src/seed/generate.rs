@@ -1,11 +1,11 @@
 //! Users and products made from a seed: the same seed gives the same ones, for ever and on every machine.
 
+use super::draw::Draw;
 use super::{SeedProduct, SeedUser};
 use crate::kernel::actor::Role;
 use crate::kernel::ids::ProductId;
 use crate::kernel::limits::HOLD_SECONDS_DEFAULT;
 use crate::kernel::money::Currency;
-use crate::kernel::splitmix::SplitMix64;
 
 const FAMILY_NAMES: [&str; 12] = ["김", "이", "박", "최", "정", "강", "조", "윤", "장", "임", "한", "오"];
 const GIVEN_NAMES: [&str; 16] = [
@@ -51,7 +51,7 @@ const PRICE_STEPS: u64 = 1_000;
 /// The user at a place does not depend on `count`, so asking for more later adds to the same ones.
 pub fn users(seed: u64, count: u32) -> impl Iterator<Item = SeedUser> {
     (1..=count).map(move |number| {
-        let mut draw = Draw::new(seed, "user", number);
+        let mut draw = Draw::new(seed, "user", number.into());
         let name = if draw.below(2) == 0 {
             format!("{}{}", draw.pick(&FAMILY_NAMES), draw.pick(&GIVEN_NAMES))
         } else {
@@ -72,7 +72,7 @@ pub fn users(seed: u64, count: u32) -> impl Iterator<Item = SeedUser> {
 /// The product at a place does not depend on `count`.
 pub fn products(seed: u64, count: u32) -> impl Iterator<Item = SeedProduct> {
     (1..=count).map(move |number| {
-        let mut draw = Draw::new(seed, "product", number);
+        let mut draw = Draw::new(seed, "product", number.into());
         let (thing, korean) = draw.pick(&THINGS);
         let adjective = draw.pick(&ADJECTIVES);
         let reservation = draw.below(4) == 0;
@@ -95,27 +95,6 @@ pub fn products(seed: u64, count: u32) -> impl Iterator<Item = SeedProduct> {
 
 fn signed(value: u64) -> i64 {
     i64::try_from(value).expect("generated numbers are small")
-}
-
-/// Lots for one generated thing.
-struct Draw(SplitMix64);
-
-impl Draw {
-    /// A generator of its own for each noun and number.
-    fn new(seed: u64, noun: &str, number: u32) -> Self {
-        let parts = noun.bytes().map(u64::from).chain([u64::from(number)]);
-        Self(SplitMix64(parts.fold(seed, |state, part| SplitMix64(state).next() ^ part)))
-    }
-
-    /// A number from 0 to `end - 1`; the bias is far below what anybody could see with ends this small.
-    fn below(&mut self, end: u64) -> u64 {
-        self.0.next() % end
-    }
-
-    fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
-        let length = u64::try_from(from.len()).expect("a list of names is short");
-        &from[usize::try_from(self.below(length)).expect("an index of the list")]
-    }
 }
 
 #[cfg(test)]

@@ -1,12 +1,16 @@
 //! Seed data: what a first sale starts with.
 //!
 //! [`files`] reads the products and users that people can edit (`data/seed/*.toml`, embedded in the binary, replaced by
-//! `preorder seed --from DIR`); [`generate`] makes any number more from a seed. Both give plain values, checked as far as
-//! they can be without a database. Nothing in here writes; the rooms' services do.
+//! `preorder seed --from DIR`), [`texts`] what generated people write; [`generate`] makes any number of products and users
+//! more from a seed, and [`community`] what they do. All give plain values, checked as far as they can be without a
+//! database. Nothing in here writes; the rooms' services do.
 
+pub mod community;
+mod draw;
 pub mod files;
 pub mod generate;
 mod reader;
+pub mod texts;
 
 pub use reader::SeedError;
 

@@ -1,6 +1,8 @@
 //! Reads the entries of a seed file field by field, and remembers every fault with its file, entry and field.
 
 use std::fmt;
+use std::io;
+use std::path::Path;
 use std::str::FromStr;
 
 use toml::{Table, Value};
@@ -17,6 +19,24 @@ impl fmt::Display for SeedError {
 
 impl std::error::Error for SeedError {}
 
+/// A file's text; `None` when it is not there.
+///
+/// # Errors
+/// Why it can't be read.
+pub(super) fn text_of(path: &Path) -> Result<Option<String>, SeedError> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(SeedError(vec![format!("{}: {error}", path.display())])),
+    }
+}
+
+/// What TOML's reader has to say, with the line that it is about.
+pub(super) fn with_line(file: &str, text: &str, error: &toml::de::Error) -> SeedError {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    SeedError(vec![format!("{file}, line {}: {}", before.matches('\n').count() + 1, error.message())])
+}
+
 /// Reads every `[[noun]]` of a file with `read`; a field that `read` did not ask for is a fault.
 ///
 /// # Errors
@@ -27,10 +47,7 @@ pub(super) fn read_entries<T>(
     noun: &'static str,
     mut read: impl FnMut(&mut Entry) -> Option<T>,
 ) -> Result<Vec<T>, SeedError> {
-    let mut table: Table = text.parse().map_err(|error: toml::de::Error| {
-        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-        SeedError(vec![format!("{file}, line {}: {}", before.matches('\n').count() + 1, error.message())])
-    })?;
+    let mut table: Table = text.parse().map_err(|error| with_line(file, text, &error))?;
     let mut faults = Vec::new();
     let entries = match table.remove(noun) {
         None => Vec::new(),

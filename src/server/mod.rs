@@ -5,6 +5,7 @@
 
 mod stall;
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -12,10 +13,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::extract::{DefaultBodyLimit, State};
-use axum::middleware::from_fn_with_state;
-use axum::routing::get;
+use axum::body::Body;
+use axum::extract::State;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -26,17 +25,16 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tower::Service;
 
 use self::stall::StallGuard;
 use crate::app::App;
 use crate::config::Limits;
-use crate::gateway::{self, Gateway, PeerAddress};
-use crate::http::{HttpError, Json};
+use crate::gateway::Door;
+use crate::http::{HttpError, Json, Routes};
 use crate::kernel::error::{Error, Kind, Text};
 use crate::store::Db;
 use crate::target::{Target, Targets};
-use crate::{payments, products, purchases, stock, users};
+use crate::{activity, newsfeed, payments, products, purchases, stock, users};
 
 /// How long the loop waits when the system has no file descriptor left; trying at once would only burn the processor.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
@@ -61,18 +59,22 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// The rooms that this process serves, behind the door.
-pub fn router(app: &App, targets: &Targets) -> Router {
+#[must_use]
+pub fn door(app: &App, targets: &Targets) -> Door {
     behind_door(app, rooms(app, targets))
 }
 
-/// The rooms that this process serves, and the probes.
-pub fn rooms(app: &App, targets: &Targets) -> Router {
+/// The rooms that this process serves, and the probes; their list is that of every route.
+#[must_use]
+pub fn rooms(app: &App, targets: &Targets) -> Routes {
     let rooms = [
         (Target::Users, users::http::routes(Arc::clone(&app.users))),
         (Target::Products, products::http::routes(Arc::clone(&app.products), Arc::clone(&app.clock))),
         (Target::Stock, stock::http::routes(Arc::clone(&app.stock))),
         (Target::Payments, payments::http::routes(Arc::clone(&app.payments))),
         (Target::Purchases, purchases::http::routes(Arc::clone(&app.purchases))),
+        (Target::Newsfeed, newsfeed::http::routes(Arc::clone(&app.newsfeed))),
+        (Target::Activity, activity::http::routes(Arc::clone(&app.activity))),
     ];
     rooms
         .into_iter()
@@ -81,14 +83,13 @@ pub fn rooms(app: &App, targets: &Targets) -> Router {
 }
 
 /// Puts the door in front of `rooms`.
-pub fn behind_door(app: &App, rooms: Router) -> Router {
-    let limits = &app.config.limits;
-    let gateway = Arc::new(Gateway::new(Arc::clone(&app.users), limits));
-    rooms.layer(DefaultBodyLimit::max(limits.body_bytes)).layer(from_fn_with_state(gateway, gateway::door))
+#[must_use]
+pub fn behind_door(app: &App, rooms: Routes) -> Door {
+    Door::new(Arc::clone(&app.users), &app.config.limits, rooms.into_router())
 }
 
-fn probes(db: Db) -> Router {
-    Router::new().route("/healthz", get(healthz)).route("/readyz", get(readyz)).with_state(db)
+fn probes(db: Db) -> Routes {
+    Routes::new().get("/healthz", healthz).get("/readyz", readyz).with_state(db)
 }
 
 #[derive(Serialize)]
@@ -120,18 +121,25 @@ async fn readyz(State(db): State<Db>) -> Result<Json<Health>, HttpError> {
 /// When the database can't be read; what [`run`] returns.
 pub async fn serve(
     app: &App,
-    router: Router,
+    door: Door,
     listener: TcpListener,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Error> {
     let mut followers = JoinSet::new(); // its end aborts them
     followers.spawn(Arc::clone(&app.users).follow());
+    followers.spawn(Arc::clone(&app.users).keep_tidy());
     app.ledger.keep_current();
     app.products.keep_current();
+    app.newsfeed.keep_current();
     if let count @ 1.. = app.payments.resume().await? {
         tracing::info!(count, "asking again about charges that were under way when the last server ended");
     }
-    run(listener, router, &app.config.limits, shutdown).await
+    // A stream is in flight until it is ended.
+    let stop = async {
+        shutdown.await;
+        app.newsfeed.close();
+    };
+    run(listener, door, &app.config.limits, stop).await
 }
 
 /// Answers requests until `shutdown` is over, then lets those in flight end.
@@ -140,12 +148,12 @@ pub async fn serve(
 /// When requests in flight had to be cut off after `shutdown_timeout_s`.
 pub async fn run(
     listener: TcpListener,
-    router: Router,
+    door: Door,
     limits: &Limits,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Error> {
     let mut shutdown = pin!(shutdown);
-    let connections = Connections::new(router, limits);
+    let connections = Connections::new(door, limits);
     let graceful = GracefulShutdown::new();
     let cut_off = CancellationToken::new();
     loop {
@@ -175,20 +183,20 @@ pub async fn run(
 
 /// What the accept loop makes connections with.
 struct Connections {
-    router: Router,
+    door: Arc<Door>,
     http: http1::Builder,
     free: Arc<Semaphore>,
     patience: Duration,
 }
 
 impl Connections {
-    fn new(router: Router, limits: &Limits) -> Self {
+    fn new(door: Door, limits: &Limits) -> Self {
         let mut http = http1::Builder::new();
         let patience = Duration::from_secs(limits.header_timeout_s);
         // The timer runs while a connection waits for a request's head, so it ends idle connections as well.
         http.timer(TokioTimer::new()).header_read_timeout(patience).max_buf_size(BUFFER_BYTES_MAX);
         let connections = limits.connections.clamp(1, Semaphore::MAX_PERMITS);
-        Self { router, http, free: Arc::new(Semaphore::new(connections)), patience }
+        Self { door: Arc::new(door), http, free: Arc::new(Semaphore::new(connections)), patience }
     }
 
     /// Waits until a connection is free, then for a client. Clients over the limit wait in the system's queue.
@@ -211,10 +219,10 @@ impl Connections {
     fn serve(&self, stream: TcpStream, peer: SocketAddr, watcher: Watcher) -> impl Future<Output = ()> + use<> {
         // Without it a small answer can wait 40 ms for the acknowledgement of the one before. A failure costs only that.
         drop(stream.set_nodelay(true));
-        let router = self.router.clone();
-        let service = service_fn(move |mut request: hyper::Request<Incoming>| {
-            request.extensions_mut().insert(PeerAddress(peer.ip()));
-            router.clone().call(request)
+        let door = Arc::clone(&self.door);
+        let service = service_fn(move |request: hyper::Request<Incoming>| {
+            let door = Arc::clone(&door);
+            async move { Ok::<_, Infallible>(door.answer(request.map(Body::new), peer.ip()).await) }
         });
         let stream = TokioIo::new(StallGuard::new(stream, self.patience));
         let connection = watcher.watch(self.http.serve_connection(stream, service));

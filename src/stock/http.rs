@@ -2,24 +2,22 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::{get, post};
 use serde::{Deserialize, Serialize};
 
 use super::service::StockRoom;
-use crate::http::{Admin, HttpError, Json, PageQuery, PageView, Path};
+use crate::http::{Admin, HttpError, Json, PageQuery, PageView, Path, Routes};
 use crate::kernel::ids::{OrderId, ProductId};
 use crate::ledger::{Live, Movement, Mover};
 
 /// The routes of this room.
-pub fn routes(stock: Arc<StockRoom>) -> Router {
-    Router::new()
-        .route("/products/{id}/stock", get(counts))
-        .route("/stocks/{productId}", get(counts))
-        .route("/stocks/{productId}/adjustments", post(adjust))
-        .route("/stocks/{productId}/movements", get(movements))
+pub fn routes(stock: Arc<StockRoom>) -> Routes {
+    Routes::new()
+        .get("/products/{id}/stock", counts)
+        .get("/stocks/{productId}", counts)
+        .post("/stocks/{productId}/adjustments", adjust)
+        .get("/stocks/{productId}/movements", movements)
         .with_state(stock)
 }
 

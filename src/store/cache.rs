@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::kernel::error::Error;
 
-/// Values by key, at most `capacity` of them.
+/// Values by key, up to a capacity.
 ///
 /// Forgetting is exact: a load that began before [`Cache::forget`] is kept under the generation that it began in, and
 /// nobody asks for that one any more. So a slow load never brings an old value back.
@@ -21,10 +21,18 @@ where
     K: Hash + Eq + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
 {
-    /// An empty cache.
+    /// An empty cache for at most `capacity` values.
     #[must_use]
     pub fn new(capacity: u64) -> Self {
         Self { entries: moka::future::Cache::new(capacity), generation: AtomicU64::new(0) }
+    }
+
+    /// An empty cache for values whose weights add up to at most `capacity`.
+    #[must_use]
+    pub fn weighed(capacity: u64, weight: impl Fn(&V) -> usize + Send + Sync + 'static) -> Self {
+        let weigher = move |_: &(u64, K), value: &V| u32::try_from(weight(value)).unwrap_or(u32::MAX);
+        let entries = moka::future::Cache::builder().max_capacity(capacity).weigher(weigher).build();
+        Self { entries, generation: AtomicU64::new(0) }
     }
 
     /// The value of `key`; `load` runs once, whoever else asks meanwhile waits for it. An error is not kept.
@@ -37,6 +45,16 @@ where
     {
         let generation = self.generation.load(Ordering::Acquire);
         self.entries.try_get_with((generation, key), load).await.map_err(|error: Arc<Error>| (*error).clone())
+    }
+
+    /// Forgets everything that was loaded while `version` was a smaller number. For values that are good for one version
+    /// of the database ([`Db::version`](super::Db::version)): not to be mixed with [`Cache::forget`].
+    pub fn keep_up(&self, version: u64) {
+        if self.generation.load(Ordering::Acquire) < version
+            && self.generation.fetch_max(version, Ordering::AcqRel) < version
+        {
+            self.entries.invalidate_all();
+        }
     }
 
     /// Forgets everything that was loaded, and everything that is being loaded.

@@ -6,7 +6,13 @@ use super::StoreError;
 use crate::kernel::error::{Error, Kind, Text};
 
 /// In order; the first brings an empty database to version 1.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/sqlite/0001_first_sale.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/sqlite/0001_first_sale.sql"),
+    include_str!("migrations/sqlite/0002_orders_filed_in_bulk.sql"),
+    include_str!("migrations/sqlite/0003_accounts.sql"),
+    include_str!("migrations/sqlite/0004_community.sql"),
+    include_str!("migrations/sqlite/0005_community_seeds.sql"),
+];
 
 /// The schema version that this program works on.
 pub const SCHEMA_VERSION: usize = MIGRATIONS.len();

@@ -2,14 +2,17 @@
 //!
 //! Rooms write plain SQL that both databases understand and run it through [`Conn`]. Closures run on the driver's own
 //! threads, never on the async ones. The SQLite driver is one writer connection (every write of the process goes through
-//! it, in order) and a pool of readers that each see one snapshot.
+//! it, in order; those that wait together share a transaction) and a pool of readers that each see one snapshot.
 
 pub mod cache;
+mod checkpoint;
 mod conn;
 mod lock;
 mod migrate;
+pub mod proof;
 pub(crate) mod sqlite;
 mod value;
+mod writer;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -62,7 +65,8 @@ impl Db {
         self.driver.read(work).await
     }
 
-    /// Runs `work` in one transaction: committed and durable when it gives `Ok`, undone when it gives `Err`.
+    /// Runs `work` in a transaction: committed and durable when it gives `Ok`, undone alone when it gives `Err`. Writes
+    /// that wait at the same time may share the transaction, and then its failure too.
     ///
     /// # Errors
     /// What `work` returns; [`Kind::Busy`] when too many writes wait or another process holds the lock too long.
@@ -74,10 +78,35 @@ impl Db {
         self.driver.write(work).await
     }
 
+    /// The same for thousands of rows: faster than [`Self::write`] for so many, slower for a few.
+    ///
+    /// # Errors
+    /// Those of [`Self::write`].
+    pub async fn write_alone<T, F>(&self, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Conn<'_>) -> Result<T, Error> + Send + 'static,
+    {
+        self.driver.write_alone(work).await
+    }
+
     /// Changes its value soon (within half a second) after another process committed to the same database.
     #[must_use]
     pub fn changed_elsewhere(&self) -> watch::Receiver<u64> {
         self.driver.changed_elsewhere()
+    }
+
+    /// A number that moves with every commit of a room, before anybody is answered whose write was in it, and soon after
+    /// another process's commit. What was read while it stood still is still true. Sales alone do not move it.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        *self.driver.version().borrow()
+    }
+
+    /// Changes its value whenever [`Db::version`] moves.
+    #[must_use]
+    pub fn moved(&self) -> watch::Receiver<u64> {
+        self.driver.version()
     }
 
     /// Becomes `Some(why)` when the disk failed in a way after which nothing may be written any more.

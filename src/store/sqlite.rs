@@ -7,12 +7,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+pub(crate) use rusqlite::Connection;
+use rusqlite::config::DbConfig;
+use rusqlite::{ErrorCode, OpenFlags};
 use tokio::sync::{oneshot, watch};
 
-use super::{Conn, StoreError, migrate};
+pub(crate) use super::writer::panicked;
+use super::writer::{self, Signals};
+use super::{Conn, StoreError, checkpoint, migrate};
 use crate::kernel::error::{Error, Kind, Text};
 
 /// Reads that may wait; more are answered busy.
@@ -23,11 +27,6 @@ const WRITE_QUEUE_MAX: usize = 4096;
 const STATEMENTS_MAX: usize = 256;
 /// How long a write waits for another process's lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// How often the writer looks whether another process has committed.
-const WATCH_INTERVAL: Duration = Duration::from_millis(200);
-/// WAL pages after which a commit checkpoints: 16,384 pages of 4 KiB are 64 MiB. A sale writes the same pages again and
-/// again, and a checkpoint copies each of them once; after a crash it takes a fraction of a second to read that much.
-const CHECKPOINT_PAGES: u32 = 16_384;
 /// The most page cache of the writer: the leaves of a large sale's index by buyer, which purchases hit at random.
 const WRITER_CACHE_KIB: i32 = 65_536;
 /// The most page cache of a reader.
@@ -35,13 +34,15 @@ const READER_CACHE_KIB: i32 = 8_192;
 /// The first SQLite without the fault that could corrupt a WAL database when it was reset (`sqlite.org/wal.html`).
 const SQLITE_OLDEST: (i32, &str) = (3_051_003, "3.51.3");
 
-type Job = Box<dyn FnOnce(&mut Connection) + Send>;
+/// What runs by itself on one connection.
+type Alone = Box<dyn FnOnce(&mut Connection) + Send>;
 
 /// One open database file.
 pub(crate) struct Driver {
-    writes: flume::Sender<Job>,
-    reads: flume::Sender<Job>,
+    writes: flume::Sender<writer::Job>,
+    reads: flume::Sender<Alone>,
     changed: watch::Receiver<u64>,
+    version: watch::Receiver<u64>,
     failed: Arc<watch::Sender<Option<String>>>,
     threads: Vec<JoinHandle<()>>,
     reads_total: AtomicUsize,
@@ -57,10 +58,18 @@ impl Driver {
         }
         configure(&writer, WRITER_CACHE_KIB).map_err(|error| cannot_open(path, &error))?;
         migrate::run(&mut writer)?;
-        let (changed_sender, changed) = watch::channel(0);
-        let (writes, write_jobs) = flume::bounded::<Job>(WRITE_QUEUE_MAX);
-        let (reads, read_jobs) = flume::bounded::<Job>(READ_QUEUE_MAX);
-        let mut threads = vec![spawn("preorder-writer", move || write_loop(writer, &write_jobs, &changed_sender))?];
+        let failed = Arc::new(watch::Sender::new(None));
+        let ((changed_sender, changed), (version_sender, version)) = (watch::channel(0), watch::channel(0));
+        let signals = Signals { changed: changed_sender, version: version_sender, failed: Arc::clone(&failed) };
+        let (writes, write_jobs) = flume::bounded(WRITE_QUEUE_MAX);
+        let (reads, read_jobs) = flume::bounded::<Alone>(READ_QUEUE_MAX);
+        let copier = open_file(path).map_err(|error| cannot_open(path, &error))?;
+        configure(&copier, READER_CACHE_KIB).map_err(|error| cannot_open(path, &error))?;
+        let (checkpoints, copier) = checkpoint::apart(&mut writer, copier, checkpoint::PAGES)?;
+        let mut threads = vec![
+            spawn("preorder-writer", move || writer::run(writer, &write_jobs, &signals, &checkpoints))?,
+            spawn("preorder-checkpoints", move || copier.run())?,
+        ];
         let readers = std::thread::available_parallelism().map_or(2, |n| n.get().clamp(2, 8));
         for _ in 0..readers {
             let mut reader = open_file(path).map_err(|error| cannot_open(path, &error))?;
@@ -73,8 +82,7 @@ impl Driver {
                 }
             })?);
         }
-        let failed = Arc::new(watch::Sender::new(None));
-        Ok(Self { writes, reads, changed, failed, threads, reads_total: AtomicUsize::new(0) })
+        Ok(Self { writes, reads, changed, version, failed, threads, reads_total: AtomicUsize::new(0) })
     }
 
     /// Runs `work` on a reader, in one snapshot.
@@ -84,27 +92,36 @@ impl Driver {
         F: FnOnce(&Conn<'_>) -> Result<T, Error> + Send + 'static,
     {
         self.reads_total.fetch_add(1, Ordering::Relaxed);
-        let answer = enqueue(&self.reads, move |connection| {
+        let (job, answer) = job(move |connection| {
             let snapshot = connection.transaction().map_err(StoreError::from)?;
             work(&Conn(&snapshot))
         });
-        receive(answer?).await
+        self.reads.try_send(job).map_err(|_| queue_full())?;
+        receive(answer).await
     }
 
-    /// Runs `work` on the writer, in one transaction.
+    /// Runs `work` on the writer, in a transaction that it may share with its neighbours in the queue.
     pub(super) async fn write<T, F>(&self, work: F) -> Result<T, Error>
     where
         T: Send + 'static,
         F: FnOnce(&Conn<'_>) -> Result<T, Error> + Send + 'static,
     {
-        self.write_raw(move |connection| {
-            let transaction =
-                connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(StoreError::from)?;
-            let value = work(&Conn(&transaction))?;
-            transaction.commit().map_err(StoreError::from)?;
-            Ok(value)
-        })
-        .await
+        check_disk(&self.failed)?;
+        let (job, answer) = writer::Job::shared(work);
+        self.writes.try_send(job).map_err(|_| queue_full())?;
+        receive(answer).await
+    }
+
+    /// Runs `work` on the writer, in a transaction of its own.
+    pub(super) async fn write_alone<T, F>(&self, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Conn<'_>) -> Result<T, Error> + Send + 'static,
+    {
+        check_disk(&self.failed)?;
+        let (job, answer) = writer::Job::alone(work);
+        self.writes.try_send(job).map_err(|_| queue_full())?;
+        receive(answer).await
     }
 
     /// Runs `work` on the writer's connection; it opens and ends its own transactions.
@@ -113,18 +130,16 @@ impl Driver {
         T: Send + 'static,
         F: FnOnce(&mut Connection) -> Result<T, Error> + Send + 'static,
     {
-        if let Some(why) = self.failed.borrow().as_ref() {
-            return Err(Error::storage_failed(format!("the database failed earlier: {why}")));
-        }
+        check_disk(&self.failed)?;
         let failed = Arc::clone(&self.failed);
-        let answer = enqueue(&self.writes, move |connection| {
-            let result = work(connection);
-            if let Some(why) = result.as_ref().err().and_then(disk_failed) {
-                failed.send_replace(Some(why));
-            }
-            result
-        });
-        receive(answer?).await
+        let (job, answer) = job(move |connection| note_failure(&failed, work(connection)));
+        self.writes.try_send(writer::Job::Raw(job)).map_err(|_| queue_full())?;
+        receive(answer).await
+    }
+
+    /// The writer's queue, for work that puts itself there again and again.
+    pub(crate) fn queue(&self) -> WriterQueue {
+        WriterQueue { writes: self.writes.downgrade(), failed: Arc::clone(&self.failed) }
     }
 
     pub(super) fn reads_total(&self) -> usize {
@@ -135,8 +150,36 @@ impl Driver {
         self.changed.clone()
     }
 
+    pub(super) fn version(&self) -> watch::Receiver<u64> {
+        self.version.clone()
+    }
+
     pub(super) fn failure(&self) -> watch::Receiver<Option<String>> {
         self.failed.subscribe()
+    }
+}
+
+/// The way to the end of the writer's queue. It does not keep the driver alive.
+#[derive(Clone)]
+pub(crate) struct WriterQueue {
+    writes: flume::WeakSender<writer::Job>,
+    failed: Arc<watch::Sender<Option<String>>>,
+}
+
+impl WriterQueue {
+    /// Puts `work` into the queue; nobody waits for it. It opens and ends its own transactions.
+    ///
+    /// # Errors
+    /// When the queue is full or closed, or the disk has failed; `work` will not run then.
+    pub(crate) fn post(
+        &self,
+        work: impl FnOnce(&mut Connection) -> Result<(), Error> + Send + 'static,
+    ) -> Result<(), Error> {
+        check_disk(&self.failed)?;
+        let failed = Arc::clone(&self.failed);
+        let (job, _nobody_waits) = job(move |connection| note_failure(&failed, work(connection)));
+        let writes = self.writes.upgrade().ok_or_else(queue_closed)?;
+        writes.try_send(writer::Job::Raw(job)).map_err(|_| queue_full())
     }
 }
 
@@ -144,8 +187,8 @@ impl Drop for Driver {
     /// Lets the threads finish what is queued, so that the last connection checkpoints and closes the file.
     fn drop(&mut self) {
         let (closed, _) = flume::bounded(0);
-        self.writes = closed.clone();
         self.reads = closed;
+        (self.writes, _) = flume::bounded(0);
         for thread in self.threads.drain(..) {
             drop(thread.join());
         }
@@ -188,9 +231,11 @@ fn configure(connection: &Connection, cache_kib: i32) -> Result<(), StoreError> 
     }
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
-    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?; // see `checkpoint.rs`
     connection.pragma_update(None, "cache_size", -cache_kib)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
+    // Or a statement with 'LIMIT $1' is planned anew whenever a value is bound to it, which costs more than most queries.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(())
 }
 
@@ -229,54 +274,55 @@ fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<
         .map_err(|error| Error::internal(format!("starting the thread {name}: {error}")))
 }
 
-/// Runs jobs until the last sender is gone, and looks now and then whether another process has committed.
-fn write_loop(mut connection: Connection, jobs: &flume::Receiver<Job>, changed: &watch::Sender<u64>) {
-    let mut seen = data_version(&connection).ok();
-    let mut looked_at = Instant::now();
-    loop {
-        match jobs.recv_timeout(WATCH_INTERVAL.saturating_sub(looked_at.elapsed())) {
-            Ok(job) => job(&mut connection),
-            Err(flume::RecvTimeoutError::Timeout) => {}
-            Err(flume::RecvTimeoutError::Disconnected) => return,
-        }
-        if looked_at.elapsed() >= WATCH_INTERVAL {
-            looked_at = Instant::now();
-            let version = data_version(&connection).ok();
-            if version.is_some() && version != seen {
-                seen = version;
-                changed.send_modify(|count| *count += 1);
-            }
-        }
-    }
-}
-
 /// A number that moves when another connection commits (never for this one's own commits).
 pub(crate) fn data_version(connection: &Connection) -> Result<i64, StoreError> {
     Ok(connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?)
 }
 
-fn enqueue<T, F>(queue: &flume::Sender<Job>, work: F) -> Result<oneshot::Receiver<Result<T, Error>>, Error>
+/// A job that runs alone, and where its answer will come from.
+fn job<T, F>(work: F) -> (Alone, oneshot::Receiver<Result<T, Error>>)
 where
     T: Send + 'static,
     F: FnOnce(&mut Connection) -> Result<T, Error> + Send + 'static,
 {
     let (reply, answer) = oneshot::channel();
-    let job: Job = Box::new(move |connection| {
-        // A panic must not end the thread that everybody's writes go through; the transaction rolls back on unwind.
-        let result = catch_unwind(AssertUnwindSafe(|| work(connection)))
-            .unwrap_or_else(|_| Err(Error::internal("a database job panicked; see the panic's own message")));
+    let job = move |connection: &mut Connection| {
+        // A transaction that was open rolls back on unwind.
+        let result = catch_unwind(AssertUnwindSafe(|| work(connection))).unwrap_or_else(|_| Err(panicked()));
         drop(reply.send(result));
-    });
-    queue.try_send(job).map_err(|_| Error::busy(1).because("the database queue is full"))?;
-    Ok(answer)
+    };
+    (Box::new(job), answer)
+}
+
+/// Nothing is written after the disk failed once.
+fn check_disk(failed: &watch::Sender<Option<String>>) -> Result<(), Error> {
+    match failed.borrow().as_ref() {
+        Some(why) => Err(Error::storage_failed(format!("the database failed earlier: {why}"))),
+        None => Ok(()),
+    }
+}
+
+fn note_failure<T>(failed: &watch::Sender<Option<String>>, result: Result<T, Error>) -> Result<T, Error> {
+    if let Some(why) = result.as_ref().err().and_then(disk_failed) {
+        failed.send_replace(Some(why));
+    }
+    result
+}
+
+fn queue_closed() -> Error {
+    Error::busy(1).because("the database is closing")
+}
+
+fn queue_full() -> Error {
+    Error::busy(1).because("the database queue is full")
 }
 
 async fn receive<T>(answer: oneshot::Receiver<Result<T, Error>>) -> Result<T, Error> {
-    answer.await.unwrap_or_else(|_| Err(Error::busy(1).because("the database is closing")))
+    answer.await.unwrap_or_else(|_| Err(queue_closed()))
 }
 
 /// Why nothing may be written any more, if `error` says so: after a failed fsync the page cache can't be trusted.
-fn disk_failed(error: &Error) -> Option<String> {
+pub(super) fn disk_failed(error: &Error) -> Option<String> {
     error.is_storage_failed().then(|| error.parts().internal.clone().unwrap_or_default())
 }
 

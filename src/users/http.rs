@@ -2,32 +2,45 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
-use axum::http::header::{CACHE_CONTROL, HeaderName, HeaderValue, SET_COOKIE};
+use axum::http::header::{CACHE_CONTROL, COOKIE, HeaderName, HeaderValue, SET_COOKIE};
 use axum::http::{HeaderMap, StatusCode};
-use axum::routing::{get, post};
 use serde::{Deserialize, Serialize};
 
+use super::images;
 use super::model::{NewUser, User};
+use super::profile::Profile;
+use super::rules::{CODE_LIFETIME_S, CODE_PAUSE_S, image_path, refresh_invalid, shown_name, user_not_found};
 use super::service::Users;
 use super::sessions::LoggedIn;
-use crate::http::{Buyer, HttpError, Json, JsonOrForm};
+use crate::http::{Buyer, Caller, HttpError, InPath, Json, JsonOrForm, Language, OwnSite, Path, Routes};
 use crate::kernel::actor::Role;
 use crate::kernel::check::Check;
 use crate::kernel::error::Error;
+use crate::kernel::ids::UserId;
 
 /// The older header that carries an access token.
 const ACCESS: HeaderName = HeaderName::from_static("access");
 
+/// What a proxy that speaks TLS says about the way to itself.
+const FORWARDED_PROTO: &str = "x-forwarded-proto";
+
 /// This room's routes.
-pub fn routes(users: Arc<Users>) -> Router {
-    Router::new()
-        .route("/users/signup", post(sign_up))
-        .route("/users/login", post(log_in))
-        .route("/users/logout", post(log_out))
-        .route("/users/logout-all", post(log_out_everywhere))
-        .route("/users/me", get(me))
+pub fn routes(users: Arc<Users>) -> Routes {
+    Routes::new()
+        .post("/users/signup", sign_up)
+        .post("/users/email-certification", send_code)
+        .post("/users/email-code-check", check_code)
+        .post("/users/login", log_in)
+        .post("/users/reissue", reissue)
+        .post("/users/logout", log_out)
+        .post("/users/logout-all", log_out_everywhere)
+        .get("/users/me", me)
+        .patch("/users/me", images::http::change_profile)
+        .delete("/users/me", withdraw)
+        .put("/users/me/password", change_password)
+        .get("/users/{id}", profile)
+        .merge(images::http::routes())
         .with_state(users)
 }
 
@@ -37,6 +50,8 @@ pub fn routes(users: Arc<Users>) -> Router {
 pub struct UserView {
     id: i64,
     name: String,
+    /// Left out where only the user and admins may see it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     email: Option<String>,
     greeting: String,
     profile_image_url: Option<String>,
@@ -53,11 +68,44 @@ impl From<User> for UserView {
             name: user.name,
             email: user.email.map(|email| email.to_string()),
             greeting: user.greeting,
-            profile_image_url: None,
+            profile_image_url: user.profile_image.as_deref().map(image_path),
             role: user.role.as_str(),
             state: user.state.as_str(),
             created_at: user.created_at.to_string(),
         }
+    }
+}
+
+/// A user and their counts as JSON.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProfileView {
+    #[serde(flatten)]
+    user: UserView,
+    post_count: i64,
+    follower_count: i64,
+    following_count: i64,
+}
+
+impl From<Profile> for ProfileView {
+    /// With the e-mail: for the user and for admins only.
+    fn from(Profile { user, counts }: Profile) -> Self {
+        Self {
+            user: user.into(),
+            post_count: counts.posts,
+            follower_count: counts.followers,
+            following_count: counts.following,
+        }
+    }
+}
+
+impl InPath for UserId {
+    fn from_path(text: &str) -> Option<Self> {
+        text.parse().ok().map(Self)
+    }
+
+    fn unknown() -> Error {
+        user_not_found()
     }
 }
 
@@ -76,8 +124,55 @@ async fn sign_up(
     Json(body): Json<SignUp>,
 ) -> Result<(StatusCode, Json<UserView>), HttpError> {
     let new = NewUser { email: body.email, name: body.name, password: body.password, greeting: body.greeting };
-    let user = users.add(new, Role::User).await?;
+    let user = users.sign_up(new).await?;
     Ok((StatusCode::CREATED, Json(user.into())))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SendCode {
+    email: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CodeSent {
+    /// How long a code is good, in seconds.
+    expires_in: i64,
+    /// How long after one letter the next may be sent, in seconds.
+    resend_in: i64,
+}
+
+/// Sends a code, to anybody's address.
+async fn send_code(
+    State(users): State<Arc<Users>>,
+    headers: HeaderMap,
+    Json(body): Json<SendCode>,
+) -> Result<(StatusCode, Json<CodeSent>), HttpError> {
+    let language = Language::of(&headers);
+    users.send_code(body.email.as_deref(), |text| language.of_text(text).to_owned()).await?;
+    Ok((StatusCode::ACCEPTED, Json(CodeSent { expires_in: CODE_LIFETIME_S, resend_in: CODE_PAUSE_S })))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CheckCode {
+    email: Option<String>,
+    code: Option<String>,
+}
+
+#[derive(Serialize)]
+struct CodeChecked {
+    verified: bool,
+}
+
+/// Checks a code.
+async fn check_code(
+    State(users): State<Arc<Users>>,
+    Json(body): Json<CheckCode>,
+) -> Result<Json<CodeChecked>, HttpError> {
+    users.check_code(body.email.as_deref(), body.code.as_deref()).await?;
+    Ok(Json(CodeChecked { verified: true }))
 }
 
 #[derive(Deserialize)]
@@ -99,6 +194,8 @@ struct LoggedInView {
 /// Begins a session.
 async fn log_in(
     State(users): State<Arc<Users>>,
+    _: OwnSite,
+    headers: HeaderMap,
     JsonOrForm(body): JsonOrForm<LogIn>,
 ) -> Result<(HeaderMap, Json<LoggedInView>), HttpError> {
     let mut check = Check::new();
@@ -110,7 +207,21 @@ async fn log_in(
     }
     check.done()?;
     let login = users.login(&body.email.unwrap_or_default(), body.password.unwrap_or_default()).await?;
-    let headers = session_headers(&login, users.jwt.secure_cookies)?;
+    Ok(logged_in(login, is_secure(&users, &headers))?)
+}
+
+/// Takes the refresh cookie in exchange for an access token and the next cookie.
+async fn reissue(
+    State(users): State<Arc<Users>>,
+    _: OwnSite,
+    headers: HeaderMap,
+) -> Result<(HeaderMap, Json<LoggedInView>), HttpError> {
+    let login = users.reissue(refresh_token(&headers).ok_or_else(refresh_invalid)?).await?;
+    Ok(logged_in(login, is_secure(&users, &headers))?)
+}
+
+fn logged_in(login: LoggedIn, secure: bool) -> Result<(HeaderMap, Json<LoggedInView>), Error> {
+    let headers = session_headers(&login, secure)?;
     let LoggedIn { user, access_token, expires_in_s: expires_in, .. } = login;
     Ok((headers, Json(LoggedInView { access_token, token_type: "Bearer", expires_in, user: user.into() })))
 }
@@ -124,24 +235,69 @@ struct LoggedOut {
 /// Ends this session.
 async fn log_out(
     State(users): State<Arc<Users>>,
+    _: OwnSite,
     Buyer(actor): Buyer,
+    headers: HeaderMap,
 ) -> Result<(HeaderMap, Json<LoggedOut>), HttpError> {
     let revoked = users.logout(actor.session).await?;
-    Ok((without_cookie(&users)?, Json(LoggedOut { revoked })))
+    Ok((without_cookie(is_secure(&users, &headers))?, Json(LoggedOut { revoked })))
 }
 
 /// Ends every session of this user.
 async fn log_out_everywhere(
     State(users): State<Arc<Users>>,
+    _: OwnSite,
     Buyer(actor): Buyer,
+    headers: HeaderMap,
 ) -> Result<(HeaderMap, Json<LoggedOut>), HttpError> {
     let revoked = users.logout_all(actor.user).await?;
-    Ok((without_cookie(&users)?, Json(LoggedOut { revoked })))
+    Ok((without_cookie(is_secure(&users, &headers))?, Json(LoggedOut { revoked })))
 }
 
 /// The asker's own account.
 async fn me(State(users): State<Arc<Users>>, Buyer(actor): Buyer) -> Result<Json<UserView>, HttpError> {
     Ok(Json(users.get(actor.user).await?.into()))
+}
+
+/// Withdraws the asker.
+async fn withdraw(
+    State(users): State<Arc<Users>>,
+    Buyer(actor): Buyer,
+    headers: HeaderMap,
+) -> Result<(StatusCode, HeaderMap), HttpError> {
+    users.delete(actor.user).await?;
+    Ok((StatusCode::NO_CONTENT, without_cookie(is_secure(&users, &headers))?))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct ChangePassword {
+    current_password: Option<String>,
+    new_password: Option<String>,
+}
+
+/// Changes the asker's password and ends their other sessions.
+async fn change_password(
+    State(users): State<Arc<Users>>,
+    Buyer(actor): Buyer,
+    Json(body): Json<ChangePassword>,
+) -> Result<Json<LoggedOut>, HttpError> {
+    let revoked = users.change_password(actor, body.current_password, body.new_password).await?;
+    Ok(Json(LoggedOut { revoked }))
+}
+
+/// What others see of a user. The user and admins see the e-mail too.
+async fn profile(
+    State(users): State<Arc<Users>>,
+    Caller(caller): Caller,
+    Path(id): Path<UserId>,
+) -> Result<Json<ProfileView>, HttpError> {
+    let mut profile = users.profile(id).await?;
+    if caller.is_none_or(|actor| actor.user != id && actor.role != Role::Admin) {
+        profile.user.email = None;
+    }
+    profile.user.name = shown_name(profile.user.state, profile.user.name);
+    Ok(Json(profile.into()))
 }
 
 fn session_headers(login: &LoggedIn, secure: bool) -> Result<HeaderMap, Error> {
@@ -154,8 +310,20 @@ fn session_headers(login: &LoggedIn, secure: bool) -> Result<HeaderMap, Error> {
     ]))
 }
 
-fn without_cookie(users: &Users) -> Result<HeaderMap, Error> {
-    Ok(HeaderMap::from_iter([(SET_COOKIE, header(&refresh_cookie("", 0, users.jwt.secure_cookies))?)]))
+fn without_cookie(secure: bool) -> Result<HeaderMap, Error> {
+    Ok(HeaderMap::from_iter([(SET_COOKIE, header(&refresh_cookie("", 0, secure))?)]))
+}
+
+/// Whether the cookie goes over TLS only: as the settings say, and wherever the client came over TLS. Who lies about that
+/// spoils their own cookie.
+fn is_secure(users: &Users, headers: &HeaderMap) -> bool {
+    users.jwt.secure_cookies || headers.get(FORWARDED_PROTO).is_some_and(|proto| proto.as_bytes() == b"https")
+}
+
+/// The refresh token in the request's cookies.
+fn refresh_token(headers: &HeaderMap) -> Option<&str> {
+    let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+    cookies.flat_map(|value| value.split(';')).find_map(|cookie| cookie.trim().strip_prefix("refresh="))
 }
 
 /// A cookie that no script can read, that no other site can send, and that goes to this room only.

@@ -3,18 +3,30 @@
 //! Logging in is expensive on purpose (`password`), asking is cheap on purpose: an access token (`tokens`) is checked
 //! against its signature and against `Standing`, the view in memory of who is locked out, who is an admin and which
 //! sessions have ended. No request reads the database to find out who is asking.
+//!
+//! `refresh` and `seal` are what a session is renewed by; `codes` and `mail` prove that somebody reads an address's mail;
+//! `profile` and `images` are what others see; `tidy` forgets what is over.
 
+mod codes;
 pub mod http;
+mod images;
+mod mail;
 mod model;
 mod password;
+mod profile;
+mod refresh;
 mod rules;
+mod seal;
 mod secret;
 mod service;
 mod sessions;
 mod standing;
 mod store;
+mod tidy;
 mod tokens;
 
-pub use model::{Email, NewUser, SeedUser, Session, User, UserFilter, UserState};
+pub use model::{Counts, Email, NewUser, SeedUser, Session, User, UserFilter, UserState};
+pub use profile::{ImageChange, Profile, ProfileChange};
+pub use rules::{image_path, shown_name, user_not_found};
 pub use service::Users;
 pub use sessions::{LoggedIn, TOKEN_LIFETIME_S_MAX};

@@ -18,6 +18,8 @@ pub struct User {
     pub name: String,
     /// A line about the user; may be empty.
     pub greeting: String,
+    /// The name of the profile image in the media store.
+    pub profile_image: Option<String>,
     /// What the user may do.
     pub role: Role,
     /// Whether the user may do anything.
@@ -155,6 +157,17 @@ pub struct UserFilter {
     pub role: Option<Role>,
     /// Only these.
     pub state: Option<UserState>,
+}
+
+/// What the community sees of a user in numbers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Posts written.
+    pub posts: i64,
+    /// Users who follow this one.
+    pub followers: i64,
+    /// Users whom this one follows.
+    pub following: i64,
 }
 
 /// One login on one device, or one token made on the command line.

@@ -2,7 +2,9 @@
 
 use super::model::{Email, NewUser, User, UserState};
 use crate::kernel::check::Check;
+use crate::kernel::clock::Timestamp;
 use crate::kernel::error::{Error, Kind, Text};
+use crate::kernel::ids::UserId;
 
 /// The longest name, in characters.
 pub(super) const NAME_CHARS_MAX: usize = 50;
@@ -26,15 +28,26 @@ pub(super) struct CheckedUser {
 pub(super) fn check_new_user(new: NewUser) -> Result<CheckedUser, Error> {
     let mut check = Check::new();
     let email = check.parse("email", new.email.as_deref());
-    let name = check.text("name", new.name.as_deref(), 1, NAME_CHARS_MAX);
-    if name.contains(['\n', '\t']) {
-        check.fault("name", "bad_character", Text::fixed("A name is one line.", "이름은 한 줄이어야 합니다."));
-    }
-    let greeting = check.text("greeting", new.greeting.as_deref(), 0, GREETING_CHARS_MAX);
+    let name = name(&mut check, new.name.as_deref());
+    let greeting = greeting(&mut check, new.greeting.as_deref());
     let password = password(&mut check, "password", new.password);
     check.done()?;
     let email = email.ok_or_else(|| Error::internal("a missing e-mail passed the checks"))?;
     Ok(CheckedUser { email, name, password, greeting })
+}
+
+/// A name is one line.
+pub(super) fn name(check: &mut Check, typed: Option<&str>) -> String {
+    let name = check.text("name", typed, 1, NAME_CHARS_MAX);
+    if name.contains(['\n', '\t']) {
+        check.fault("name", "bad_character", Text::fixed("A name is one line.", "이름은 한 줄이어야 합니다."));
+    }
+    name
+}
+
+/// A greeting may be empty and have lines.
+pub(super) fn greeting(check: &mut Check, typed: Option<&str>) -> String {
+    check.text("greeting", typed, 0, GREETING_CHARS_MAX)
 }
 
 /// Checks a new password.
@@ -46,6 +59,20 @@ pub(super) fn check_password(password: String) -> Result<String, Error> {
     let password = self::password(&mut check, "password", Some(password));
     check.done()?;
     Ok(password)
+}
+
+/// Checks a change of a password: the present one must be there, the new one must be allowed.
+///
+/// # Errors
+/// `422` on `currentPassword` and `newPassword`.
+pub(super) fn check_password_change(current: Option<String>, new: Option<String>) -> Result<(String, String), Error> {
+    let mut check = Check::new();
+    if current.is_none() {
+        check.required("currentPassword");
+    }
+    let new = password(&mut check, "newPassword", new);
+    check.done()?;
+    Ok((current.unwrap_or_default(), new))
 }
 
 /// A password is any text of the right length, blanks and all: it is not trimmed and has no required mix of characters
@@ -103,6 +130,151 @@ pub(super) fn may_change(user: &User) -> Result<(), Error> {
     Ok(())
 }
 
+/// A session as its refresh tokens see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Family {
+    pub(super) user: UserId,
+    /// The hash of the one token that is good.
+    pub(super) current: Vec<u8>,
+    pub(super) expires_at: Timestamp,
+    pub(super) revoked: bool,
+}
+
+/// What a refresh token that this server made is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refresh {
+    /// It is the good one; the next takes its place.
+    Rotate,
+    /// It was used before: somebody else has a copy, so nobody of the family may be trusted (RFC 9700, section 4.14.2).
+    Reused,
+}
+
+/// Decides what becomes of a family whose token with this `hash` was presented.
+///
+/// # Errors
+/// `401 session_revoked` for a family that has ended.
+pub(super) fn refresh(family: &Family, hash: &[u8], now: Timestamp) -> Result<Refresh, Error> {
+    if family.revoked || family.expires_at <= now {
+        return Err(session_revoked());
+    }
+    // Hashes of random secrets: how much of one is right tells nothing about its secret.
+    Ok(if family.current == hash { Refresh::Rotate } else { Refresh::Reused })
+}
+
+/// How long a code is good, in seconds.
+pub(super) const CODE_LIFETIME_S: i64 = 600;
+/// How many wrong codes may be tried.
+const CODE_ATTEMPTS_MAX: i64 = 5;
+/// The least time between two letters to one address, in seconds.
+pub(super) const CODE_PAUSE_S: i64 = 60;
+/// How long a signup may rely on the right code, in seconds.
+pub(super) const VERIFIED_FOR_S: i64 = 3_600;
+
+/// A code that was sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SentCode {
+    /// `None` once it was used.
+    pub(super) hash: Option<Vec<u8>>,
+    pub(super) sent_at: Timestamp,
+    /// How many wrong codes were tried since.
+    pub(super) attempts: i64,
+}
+
+/// What somebody's guess is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Guess {
+    /// It is the code.
+    Right,
+    /// It is not, and that counts.
+    Wrong,
+    /// No code is good any more.
+    Void,
+}
+
+/// Judges a guess, which `fits` the sent code's hash or does not.
+pub(super) fn guess(sent: &SentCode, fits: impl FnOnce(&[u8]) -> bool, now: Timestamp) -> Guess {
+    match &sent.hash {
+        None => Guess::Void,
+        Some(_) if sent.attempts >= CODE_ATTEMPTS_MAX || sent.sent_at.plus_seconds(CODE_LIFETIME_S) <= now => {
+            Guess::Void
+        }
+        Some(hash) if fits(hash) => Guess::Right,
+        Some(_) => Guess::Wrong,
+    }
+}
+
+/// The letter that brings a code: what it is about, and what it says.
+pub(super) fn code_letter(code: &str) -> (Text, Text) {
+    let minutes = CODE_LIFETIME_S / 60;
+    let subject = Text::made(format!("{code} is your code"), format!("인증 번호 {code}"));
+    let text = Text::made(
+        format!(
+            "Your code is {code}. It is good for {minutes} minutes.\n\nIf you did not ask for it, ignore this mail.\n"
+        ),
+        format!(
+            "인증 번호는 {code}입니다. {minutes}분 동안 사용할 수 있습니다.\n\n요청하지 않았다면 이 메일을 무시하세요.\n"
+        ),
+    );
+    (subject, text)
+}
+
+/// One answer for every code that is not good, so that nobody learns why.
+pub(super) fn code_invalid() -> Error {
+    let detail = Text::fixed(
+        "This code is wrong, too old or used up; ask for another.",
+        "인증 번호가 틀렸거나 만료되었습니다. 다시 요청하세요.",
+    );
+    Error::new(Kind::Invalid, "code_invalid", detail)
+}
+
+/// Nobody has proven to read this address's mail.
+pub(super) fn email_not_verified() -> Error {
+    let detail = Text::fixed("Verify this e-mail with a code first.", "먼저 이메일 인증을 완료하세요.");
+    Error::new(Kind::Forbidden, "email_not_verified", detail)
+}
+
+/// There is no refresh token, or none that this server made.
+pub(super) fn refresh_invalid() -> Error {
+    let detail = Text::fixed(
+        "There is no valid refresh token; log in again.",
+        "유효한 갱신 토큰이 없습니다. 다시 로그인하세요.",
+    );
+    Error::new(Kind::Unauthenticated, "refresh_invalid", detail)
+}
+
+/// A refresh token came for the second time.
+pub(super) fn refresh_reused() -> Error {
+    let detail = Text::fixed(
+        "This refresh token was used before, so the session was ended; log in again.",
+        "이미 사용된 갱신 토큰이어서 세션을 종료했습니다. 다시 로그인하세요.",
+    );
+    Error::new(Kind::Unauthenticated, "refresh_reused", detail)
+}
+
+/// The user has no session with this id.
+pub(super) fn session_not_found() -> Error {
+    Error::not_found("session_not_found", Text::fixed("There is no such session.", "세션을 찾을 수 없습니다."))
+}
+
+/// The password that should prove who is asking does not.
+pub(super) fn wrong_current_password() -> Error {
+    let detail = Text::fixed("It is not the current password.", "현재 비밀번호가 아닙니다.");
+    Error::invalid_field("currentPassword", "wrong", detail)
+}
+
+/// The name that is shown of a user. One who has withdrawn has none: the words that stand for it are the same for every
+/// reader, because lists are made once for many.
+#[must_use]
+pub fn shown_name(state: UserState, name: String) -> String {
+    if state == UserState::Deleted { "withdrawn user (탈퇴한 사용자)".to_owned() } else { name }
+}
+
+/// Where a profile image is fetched.
+#[must_use]
+pub fn image_path(name: &str) -> String {
+    format!("/media/{name}")
+}
+
 /// The login that a token belongs to is over.
 pub(super) fn session_revoked() -> Error {
     let detail = Text::fixed("This session has ended; log in again.", "종료된 세션입니다. 다시 로그인하세요.");
@@ -122,7 +294,8 @@ pub(super) fn email_taken() -> Error {
 }
 
 /// Nobody has this number or address.
-pub(super) fn user_not_found() -> Error {
+#[must_use]
+pub fn user_not_found() -> Error {
     Error::not_found("user_not_found", Text::fixed("There is no such user.", "사용자를 찾을 수 없습니다."))
 }
 
@@ -144,6 +317,39 @@ mod tests {
         let expected =
             [("email", "not_allowed"), ("name", "blank"), ("greeting", "too_long"), ("password", "required")];
         assert_eq!(faults, expected);
+    }
+
+    #[test]
+    fn a_family_ends_with_a_token_that_comes_twice() {
+        let now = Timestamp(10);
+        let family = Family { user: UserId(1), current: b"second".to_vec(), expires_at: Timestamp(11), revoked: false };
+        assert_eq!(refresh(&family, b"second", now).unwrap(), Refresh::Rotate);
+        assert_eq!(refresh(&family, b"first", now).unwrap(), Refresh::Reused);
+        let revoked = Family { revoked: true, ..family.clone() };
+        assert_eq!(refresh(&revoked, b"second", now).unwrap_err().code(), "session_revoked");
+        assert_eq!(refresh(&family, b"second", family.expires_at).unwrap_err().code(), "session_revoked");
+    }
+
+    #[test]
+    fn a_code_is_good_for_ten_minutes_and_five_wrong_guesses() {
+        let sent = SentCode { hash: Some(vec![1]), sent_at: Timestamp(0), attempts: 0 };
+        let (right, wrong) = (|hash: &[u8]| hash == [1], |hash: &[u8]| hash == [2]);
+        let late = Timestamp(0).plus_seconds(600);
+        let soon = Timestamp(late.0 - 1);
+        assert_eq!(guess(&sent, right, soon), Guess::Right);
+        assert_eq!(guess(&sent, right, late), Guess::Void);
+        assert_eq!(guess(&sent, wrong, soon), Guess::Wrong);
+        assert_eq!(guess(&SentCode { attempts: 4, ..sent.clone() }, right, soon), Guess::Right);
+        assert_eq!(guess(&SentCode { attempts: 5, ..sent.clone() }, right, soon), Guess::Void);
+        assert_eq!(guess(&SentCode { hash: None, ..sent }, right, soon), Guess::Void);
+    }
+
+    #[test]
+    fn only_somebody_who_withdrew_is_shown_under_another_name() {
+        assert_eq!(shown_name(UserState::Deleted, String::new()), "withdrawn user (탈퇴한 사용자)");
+        for state in [UserState::Active, UserState::Inactive, UserState::Blocked] {
+            assert_eq!(shown_name(state, "Ann".to_owned()), "Ann");
+        }
     }
 
     #[test]

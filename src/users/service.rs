@@ -4,9 +4,13 @@ use std::sync::Arc;
 
 use tokio::sync::Mutex;
 
+use super::codes::store as codes;
+use super::images::Images;
+use super::mail::Mailer;
 use super::model::{NewUser, SeedUser, Session, User, UserFilter, UserState};
 use super::password::PasswordPool;
-use super::rules::{check_new_user, check_password, email_taken, may_change, user_not_found};
+use super::rules::{check_new_user, check_password, email_not_verified, email_taken, may_change, user_not_found};
+use super::seal::Seals;
 use super::standing::{Change, Standing};
 use super::store::{self, UserRow};
 use super::tokens::Tokens;
@@ -34,6 +38,10 @@ pub struct Users {
     pub(super) jwt: JwtConfig,
     pub(super) passwords: PasswordPool,
     pub(super) tokens: Tokens,
+    pub(super) seals: Arc<Seals>,
+    pub(super) mailer: Mailer,
+    signup_verified_email: bool,
+    pub(super) images: Images,
     pub(super) standing: Arc<Standing>,
     /// Held from a commit until the view in memory shows it, so that two changes of one user arrive there in order.
     turn: Arc<Mutex<()>>,
@@ -55,6 +63,10 @@ impl Users {
             jwt: config.jwt.clone(),
             passwords: PasswordPool::start(&config.password)?,
             tokens: Tokens::new(&secret),
+            seals: Arc::new(Seals::new(&secret)),
+            mailer: Mailer::start(&config.mail)?,
+            signup_verified_email: config.signup_verified_email,
+            images: Images::open(&config.media)?,
             standing: Arc::default(),
             turn: Arc::default(),
         };
@@ -62,15 +74,31 @@ impl Users {
         Ok(users)
     }
 
+    /// Makes an account for somebody; when the settings ask for it, only for who proved to read the address's mail.
+    ///
+    /// # Errors
+    /// As [`Self::add`], and `403 email_not_verified`.
+    pub async fn sign_up(&self, new: NewUser) -> Result<User, Error> {
+        self.add_proven(new, Role::User, self.signup_verified_email).await
+    }
+
     /// Adds a user.
     ///
     /// # Errors
     /// `422` with every fault, `409 email_taken`, `429 login_busy` when too many passwords wait to be hashed.
     pub async fn add(&self, new: NewUser, role: Role) -> Result<User, Error> {
+        self.add_proven(new, role, false).await
+    }
+
+    async fn add_proven(&self, new: NewUser, role: Role, needs_proof: bool) -> Result<User, Error> {
         let checked = check_new_user(new)?;
         let hash = self.passwords.hash(checked.password).await?;
         let created_at = self.clock.now();
         self.commit(move |conn| {
+            // Before anything is said about the address: only who reads its mail may learn that it is taken.
+            if needs_proof && !codes::take_proof(conn, &checked.email, created_at)? {
+                return Err(email_not_verified());
+            }
             let row = UserRow {
                 email: &checked.email,
                 name: &checked.name,
@@ -133,6 +161,15 @@ impl Users {
         let after = UserId(CURSORS.open(page.after.as_deref())?.unwrap_or_default());
         let users = self.db.read(move |conn| Ok(store::list(conn, filter, after, page.limit + 1)?)).await?;
         Ok(CURSORS.page(users, page.limit, |user| user.id))
+    }
+
+    /// Every active user, by number.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn active(&self) -> Result<Vec<UserId>, Error> {
+        let users = self.db.read(|conn| Ok(store::active_after(conn, UserId(0), i64::MAX)?)).await?;
+        Ok(users.into_iter().map(|(user, _)| user).collect())
     }
 
     /// The user with this number.
@@ -207,15 +244,6 @@ impl Users {
         self.change_and_end_sessions(id, move |conn, _| Ok(store::set_password_hash(conn, id, &hash)?)).await
     }
 
-    /// Withdraws a user: the number stays, with state `deleted`, an empty name and no other personal data; every
-    /// session ends.
-    ///
-    /// # Errors
-    /// `404 user_not_found`, `409 account_deleted`.
-    pub async fn delete(&self, id: UserId) -> Result<User, Error> {
-        self.change_and_end_sessions(id, move |conn, _| Ok(store::erase(conn, id)?)).await
-    }
-
     async fn change<F>(&self, id: UserId, change: F) -> Result<User, Error>
     where
         F: FnOnce(&Conn<'_>, &User) -> Result<(), Error> + Send + 'static,
@@ -241,7 +269,7 @@ impl Users {
             may_change(&before)?;
             change(conn, &before)?;
             let mut changes: Vec<_> =
-                store::end_sessions(conn, id, now)?.into_iter().map(Change::SessionEnded).collect();
+                store::end_sessions(conn, id, None, now)?.into_iter().map(Change::SessionEnded).collect();
             let user = store::by_id(conn, id)?.ok_or_else(user_not_found)?;
             changes.push(Change::User(id, user.role, user.state));
             Ok((user, changes))

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::model::{Email, User};
-use super::rules::{invalid_credentials, may_act, may_change, user_not_found};
+use super::refresh::RefreshToken;
+use super::rules::{self, Refresh, invalid_credentials, may_act, may_change, user_not_found};
 use super::service::Users;
 use super::standing::Change;
 use super::store::{self, EndedSince};
-use super::tokens::RefreshToken;
 use crate::kernel::actor::Actor;
 use crate::kernel::clock::Timestamp;
 use crate::kernel::error::{Error, Text};
@@ -49,6 +49,14 @@ impl Users {
         self.standing.judge(self.tokens.verify(token, self.clock.now())?)
     }
 
+    /// Whether somebody whose token was good may still act, for what goes on after the answer has begun.
+    ///
+    /// # Errors
+    /// `401 session_revoked`, `403 account_blocked` or `account_inactive`.
+    pub fn may_still_act(&self, actor: Actor) -> Result<(), Error> {
+        self.standing.judge(actor).map(drop)
+    }
+
     /// Begins a session for whoever knows the password.
     ///
     /// # Errors
@@ -77,12 +85,9 @@ impl Users {
     }
 
     async fn begin_session(&self, user: User, hash: String) -> Result<LoggedIn, Error> {
-        let (now, session) = (self.clock.now(), SessionId::fresh());
-        let refresh_in_s = self.jwt.refresh_hours.saturating_mul(3600);
-        let expires_in_s = self.access_lifetime_s().min(refresh_in_s);
-        let refresh = RefreshToken::fresh(session);
-        let (user_id, refresh_hash) = (user.id, refresh.hash());
-        let expires_at = now.plus_seconds(refresh_in_s.into());
+        let (now, token) = (self.clock.now(), RefreshToken::fresh(SessionId::fresh()));
+        let (user_id, session, refresh_hash) = (user.id, token.session, token.hash());
+        let expires_at = now.plus_seconds(i64::from(self.jwt.refresh_hours) * 3600);
         self.db
             .write(move |conn| {
                 // The password may have been changed while this one was checked; the change has ended every session.
@@ -92,9 +97,88 @@ impl Users {
                 Ok(store::insert_session(conn, session, user_id, Some(&refresh_hash), (now, expires_at))?)
             })
             .await?;
-        let actor = Actor { user: user.id, role: user.role, session };
+        self.logged_in(user, &token, (now, expires_at))
+    }
+
+    /// Takes a refresh token in exchange for an access token and the next refresh token; the session still ends when it
+    /// would have ended. A token that was used before ends its session, and with it every token that came of it.
+    ///
+    /// # Errors
+    /// `401 refresh_invalid`, `refresh_reused` or `session_revoked`, `403 account_blocked` or `account_inactive`.
+    pub async fn reissue(&self, token: &str) -> Result<LoggedIn, Error> {
+        let presented = RefreshToken::read(token, &self.seals).ok_or_else(rules::refresh_invalid)?;
+        let (session, hash) = (presented.session, presented.hash());
+        let next = RefreshToken::fresh(session);
+        let (now, next_hash) = (self.clock.now(), next.hash());
+        let rotated = self
+            .commit(move |conn| {
+                let family = store::family(conn, session)?.ok_or_else(rules::session_revoked)?;
+                let user = store::by_id(conn, family.user)?.ok_or_else(user_not_found)?;
+                may_act(user.state)?;
+                match rules::refresh(&family, &hash, now)? {
+                    Refresh::Rotate => {
+                        store::set_refresh_hash(conn, session, &next_hash)?;
+                        Ok((Some((user, family.expires_at)), Vec::new()))
+                    }
+                    // An answer and no error: the end of the session must be committed.
+                    Refresh::Reused => {
+                        store::end_session(conn, session, now)?;
+                        Ok((None, vec![Change::SessionEnded(session)]))
+                    }
+                }
+            })
+            .await?;
+        let Some((user, expires_at)) = rotated else {
+            tracing::warn!(%session, "a refresh token came for the second time; its session was ended");
+            return Err(rules::refresh_reused());
+        };
+        self.logged_in(user, &next, (now, expires_at))
+    }
+
+    /// Signs what somebody gets whose session lives from `now` until `expires_at`.
+    fn logged_in(
+        &self,
+        user: User,
+        token: &RefreshToken,
+        (now, expires_at): (Timestamp, Timestamp),
+    ) -> Result<LoggedIn, Error> {
+        // Rounded up: the cookie must not go before the session does.
+        let refresh_in_s = (expires_at.0 - now.0 + 999_999).div_euclid(1_000_000);
+        let refresh_in_s = u32::try_from(refresh_in_s).unwrap_or(u32::MAX);
+        let expires_in_s = self.access_lifetime_s().min(refresh_in_s);
+        let actor = Actor { user: user.id, role: user.role, session: token.session };
         let access_token = self.tokens.sign(actor, now.plus_seconds(expires_in_s.into()))?;
-        Ok(LoggedIn { user, access_token, expires_in_s, refresh_token: refresh.to_text(), refresh_in_s })
+        Ok(LoggedIn { user, access_token, expires_in_s, refresh_token: token.to_text(&self.seals), refresh_in_s })
+    }
+
+    /// Changes the password of whoever knows the present one, and ends every other session of theirs at once; gives how
+    /// many that were.
+    ///
+    /// # Errors
+    /// `422` on `newPassword`, or on `currentPassword` when it is wrong; `429 login_busy`.
+    pub async fn change_password(
+        &self,
+        actor: Actor,
+        current: Option<String>,
+        new: Option<String>,
+    ) -> Result<usize, Error> {
+        let (current, new) = rules::check_password_change(current, new)?;
+        let user = actor.user;
+        let known = self.db.read(move |conn| Ok(store::password_hash(conn, user)?)).await?;
+        if !self.passwords.verify(current, known.clone()).await? {
+            return Err(rules::wrong_current_password());
+        }
+        let (hash, now) = (self.passwords.hash(new).await?, self.clock.now());
+        self.commit(move |conn| {
+            // Another change may have come first; then the password that was checked is no longer the current one.
+            if store::password_hash(conn, user)? != known {
+                return Err(rules::wrong_current_password());
+            }
+            store::set_password_hash(conn, user, &hash)?;
+            let ended = store::end_sessions(conn, user, Some(actor.session), now)?;
+            Ok((ended.len(), ended.into_iter().map(Change::SessionEnded).collect()))
+        })
+        .await
     }
 
     /// Ends one session; gives how many that were, 1 or 0. Its access tokens stop working at once.
@@ -110,6 +194,22 @@ impl Users {
         .await
     }
 
+    /// Ends one session of a user; one that has ended stays as it is.
+    ///
+    /// # Errors
+    /// `404 session_not_found` when the user has no such session.
+    pub async fn revoke(&self, user: UserId, session: SessionId) -> Result<(), Error> {
+        let now = self.clock.now();
+        self.commit(move |conn| {
+            if !store::has_session(conn, user, session)? {
+                return Err(rules::session_not_found());
+            }
+            store::end_session(conn, session, now)?;
+            Ok(((), vec![Change::SessionEnded(session)]))
+        })
+        .await
+    }
+
     /// Ends all of a user's sessions; gives how many that were.
     ///
     /// # Errors
@@ -117,7 +217,7 @@ impl Users {
     pub async fn logout_all(&self, user: UserId) -> Result<usize, Error> {
         let now = self.clock.now();
         self.commit(move |conn| {
-            let ended = store::end_sessions(conn, user, now)?;
+            let ended = store::end_sessions(conn, user, None, now)?;
             Ok((ended.len(), ended.into_iter().map(Change::SessionEnded).collect()))
         })
         .await
@@ -152,7 +252,7 @@ impl Users {
     pub async fn tokens_for_all(
         &self,
         lifetime_s: Option<u32>,
-        mut on_token: impl FnMut(String) -> Result<(), Error>,
+        mut on_token: impl FnMut(UserId, String) -> Result<(), Error>,
     ) -> Result<usize, Error> {
         let (now, expires_at) = self.token_life(lifetime_s)?;
         let (mut after, mut count) = (UserId(0), 0);
@@ -162,7 +262,7 @@ impl Users {
             after = last.user;
             count += actors.len();
             for actor in actors {
-                on_token(self.tokens.sign(actor, expires_at)?)?;
+                on_token(actor.user, self.tokens.sign(actor, expires_at)?)?;
             }
         }
     }

@@ -1,6 +1,7 @@
 //! This room's SQL.
 
-use super::model::{Email, Session, User, UserFilter, UserState};
+use super::model::{Counts, Email, Session, User, UserFilter, UserState};
+use super::rules::Family;
 use super::standing::Exceptions;
 use crate::kernel::actor::Role;
 use crate::kernel::clock::Timestamp;
@@ -10,7 +11,7 @@ use crate::store::{Conn, Row, StoreError, bind};
 /// The columns that [`user`] reads.
 macro_rules! select_user {
     ($rest:literal) => {
-        concat!("SELECT id, email, name, greeting, role, state, created_at FROM users ", $rest)
+        concat!("SELECT id, email, name, greeting, role, state, created_at, profile_image FROM users ", $rest)
     };
 }
 
@@ -24,6 +25,7 @@ fn user(row: Row<'_>) -> Result<User, StoreError> {
         role: row.parsed(4)?,
         state: row.parsed(5)?,
         created_at: Timestamp(row.int(6)?),
+        profile_image: row.text_or_null(7)?,
     })
 }
 
@@ -81,11 +83,17 @@ pub(super) fn set_password_hash(conn: &Conn<'_>, id: UserId, hash: &str) -> Resu
     conn.execute("UPDATE users SET password_hash = $1 WHERE id = $2", bind![hash, id.0]).map(drop)
 }
 
+pub(super) fn set_texts(conn: &Conn<'_>, id: UserId, name: &str, greeting: &str) -> Result<(), StoreError> {
+    conn.execute("UPDATE users SET name = $1, greeting = $2 WHERE id = $3", bind![name, greeting, id.0]).map(drop)
+}
+
 /// Keeps the number, which orders and posts point to, and nothing that says whose it was.
-pub(super) fn erase(conn: &Conn<'_>, id: UserId) -> Result<(), StoreError> {
+pub(super) fn erase(conn: &Conn<'_>, id: UserId, now: Timestamp) -> Result<(), StoreError> {
+    conn.execute("DELETE FROM sessions WHERE user_id = $1", bind![id.0])?;
     conn.execute(
-        "UPDATE users SET state = 'deleted', email = NULL, name = '', greeting = '', password_hash = '' WHERE id = $1",
-        bind![id.0],
+        "UPDATE users SET state = 'deleted', email = NULL, name = '', greeting = '', password_hash = '',
+             profile_image = NULL, withdrawn_at = $1 WHERE id = $2",
+        bind![now.0, id.0],
     )
     .map(drop)
 }
@@ -123,14 +131,69 @@ pub(super) fn end_session(conn: &Conn<'_>, id: SessionId, now: Timestamp) -> Res
     Ok(ended > 0)
 }
 
-/// Ends all of a user's sessions; gives those that were alive.
-pub(super) fn end_sessions(conn: &Conn<'_>, user: UserId, now: Timestamp) -> Result<Vec<SessionId>, StoreError> {
+/// Ends all of a user's sessions but `kept`; gives those that were alive.
+pub(super) fn end_sessions(
+    conn: &Conn<'_>,
+    user: UserId,
+    kept: Option<SessionId>,
+    now: Timestamp,
+) -> Result<Vec<SessionId>, StoreError> {
+    let kept: &[u8] = kept.as_ref().map_or(&[], SessionId::as_bytes); // no id is empty
     conn.rows(
-        "UPDATE sessions SET revoked_at = $1 WHERE user_id = $2 AND revoked_at IS NULL AND expires_at > $3
-         RETURNING id",
-        bind![now.0, user.0, now.0],
+        "UPDATE sessions SET revoked_at = $1
+         WHERE user_id = $2 AND id <> $3 AND revoked_at IS NULL AND expires_at > $4 RETURNING id",
+        bind![now.0, user.0, kept, now.0],
         |row| row.id(0, SessionId::from_bytes),
     )
+}
+
+/// The session that a refresh token names, as far as refreshing needs it; `None` when it can't be refreshed.
+pub(super) fn family(conn: &Conn<'_>, id: SessionId) -> Result<Option<Family>, StoreError> {
+    conn.row(
+        "SELECT user_id, refresh_hash, expires_at, revoked_at FROM sessions
+         WHERE id = $1 AND refresh_hash IS NOT NULL",
+        bind![id.as_bytes()],
+        |row| {
+            Ok(Family {
+                user: UserId(row.int(0)?),
+                current: row.bytes_or_null(1)?.unwrap_or_default(),
+                expires_at: Timestamp(row.int(2)?),
+                revoked: row.int_or_null(3)?.is_some(),
+            })
+        },
+    )
+}
+
+/// Gives a session another refresh token.
+pub(super) fn set_refresh_hash(conn: &Conn<'_>, id: SessionId, hash: &[u8]) -> Result<(), StoreError> {
+    conn.execute("UPDATE sessions SET refresh_hash = $1 WHERE id = $2", bind![hash, id.as_bytes()]).map(drop)
+}
+
+/// Forgets up to `limit` sessions that are over; gives how many that were.
+pub(super) fn forget_sessions(conn: &Conn<'_>, over_at: Timestamp, limit: u32) -> Result<usize, StoreError> {
+    conn.execute(
+        "DELETE FROM sessions
+         WHERE id IN (SELECT id FROM sessions WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)",
+        bind![over_at.0, i64::from(limit)],
+    )
+}
+
+/// Who of a user's sessions it is; `false` when the user has no such session.
+pub(super) fn has_session(conn: &Conn<'_>, user: UserId, id: SessionId) -> Result<bool, StoreError> {
+    let found =
+        conn.row("SELECT 1 FROM sessions WHERE id = $1 AND user_id = $2", bind![id.as_bytes(), user.0], |row| {
+            row.int(0)
+        })?;
+    Ok(found.is_some())
+}
+
+/// What the community sees of a user in numbers.
+pub(super) fn counts(conn: &Conn<'_>, user: UserId) -> Result<Counts, StoreError> {
+    let found =
+        conn.row("SELECT posts, followers, following FROM user_counts WHERE user_id = $1", bind![user.0], |row| {
+            Ok(Counts { posts: row.int(0)?, followers: row.int(1)?, following: row.int(2)? })
+        })?;
+    Ok(found.unwrap_or_default())
 }
 
 /// A user's latest sessions.
@@ -164,9 +227,13 @@ pub(super) struct EndedSince {
 
 /// Everybody and everything that a good token is not enough for.
 pub(super) fn exceptions(conn: &Conn<'_>, since: EndedSince) -> Result<Exceptions, StoreError> {
-    let locked_out = conn.rows("SELECT id, state FROM users WHERE state <> 'active'", &[], |row| {
-        Ok((UserId(row.int(0)?), row.parsed(1)?))
-    })?;
+    // A session that withdrew with its user is in no row: the user stands for it, as long as any token may live.
+    let locked_out = conn.rows(
+        "SELECT id, state FROM users WHERE state IN ('inactive', 'blocked')
+         UNION ALL SELECT id, state FROM users WHERE withdrawn_at > $1",
+        bind![since.any.0],
+        |row| Ok((UserId(row.int(0)?), row.parsed(1)?)),
+    )?;
     let admins = conn.rows("SELECT id FROM users WHERE role = 'admin'", &[], |row| Ok(UserId(row.int(0)?)))?;
     let ended = conn.rows(
         "SELECT id FROM sessions

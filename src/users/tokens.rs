@@ -1,11 +1,10 @@
-//! Tokens: signed access tokens (JWT, HS256) and random refresh tokens.
+//! Access tokens: signed (JWT, HS256), and checked without asking anybody. Refresh tokens are in `refresh`.
 
 use std::fmt::Write;
 
 use jsonwebtoken::errors::Error as JwtError;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::kernel::actor::{Actor, Role};
 use crate::kernel::clock::Timestamp;
@@ -102,36 +101,26 @@ fn token_invalid() -> Error {
     Error::new(Kind::Unauthenticated, "token_invalid", detail)
 }
 
-/// A session's refresh token. The database keeps only its hash: who reads the rows can't refresh anything. It names the
-/// session, so that it is found by primary key.
-pub(super) struct RefreshToken {
-    session: SessionId,
-    secret: [u8; 32],
-}
-
-impl RefreshToken {
-    /// A new one, from the operating system's seeded generator.
-    pub(super) fn fresh(session: SessionId) -> Self {
-        Self { session, secret: rand::random() }
-    }
-
-    /// What the client keeps.
-    pub(super) fn to_text(&self) -> String {
-        format!("{}.{}", self.session, hex(&self.secret))
-    }
-
-    /// What the database keeps. The secret is random, so one round of a fast hash is enough.
-    pub(super) fn hash(&self) -> [u8; 32] {
-        Sha256::digest(self.secret).into()
-    }
-}
-
 /// Bytes in lower-case hexadecimal.
 pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
         write!(text, "{byte:02x}").expect("writing to a String cannot fail");
         text
     })
+}
+
+/// The bytes of a text in hexadecimal; `None` when it is not `N` of them.
+pub(super) fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    if text.len() != N * 2 {
+        return None;
+    }
+    let digit =
+        |index: usize| char::from(text.as_bytes()[index]).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let mut bytes = [0; N];
+    for (index, byte) in bytes.iter_mut().enumerate() {
+        *byte = digit(index * 2)? << 4 | digit(index * 2 + 1)?;
+    }
+    Some(bytes)
 }
 
 #[cfg(test)]
@@ -212,12 +201,5 @@ mod tests {
         let mut expired = claims();
         expired["exp"] = json!(NOW.as_seconds());
         assert_eq!(refusal(&signed(Algorithm::HS256, &expired, SECRET)), "token_expired");
-    }
-
-    #[test]
-    fn the_database_never_sees_a_refresh_token() {
-        let token = RefreshToken::fresh(SessionId::fresh());
-        assert!(!token.to_text().contains(&hex(&token.hash())));
-        assert_ne!(token.to_text(), RefreshToken::fresh(token.session).to_text());
     }
 }

@@ -1,8 +1,6 @@
 //! What every room's handlers take, on a room that only echoes it.
 
-use axum::Router;
-use axum::routing::{get, post};
-use preorder::http::{Admin, Buyer, Caller, HttpError, IdempotencyKey, InPath, Json, PageQuery, Path, Query};
+use preorder::http::{Admin, Buyer, Caller, HttpError, IdempotencyKey, InPath, Json, PageQuery, Path, Query, Routes};
 use preorder::kernel::actor::Role;
 use preorder::kernel::error::{Error, Text};
 use preorder::kernel::ids::OrderId;
@@ -50,13 +48,14 @@ async fn refuse() -> HttpError {
 }
 
 async fn app() -> TestApp {
-    let rooms = Router::new()
-        .route("/echo", get(list).post(make))
-        .route("/echo/{id}", get(one))
-        .route("/caller", get(caller))
-        .route("/buyer", get(async |Buyer(actor): Buyer| Json(json!({"user": actor.user.0}))))
-        .route("/admin", get(async |Admin(actor): Admin| Json(json!({"user": actor.user.0}))))
-        .route("/refuse", post(refuse));
+    let rooms = Routes::new()
+        .get("/echo", list)
+        .post("/echo", make)
+        .get("/echo/{id}", one)
+        .get("/caller", caller)
+        .get("/buyer", async |Buyer(actor): Buyer| Json(json!({"user": actor.user.0})))
+        .get("/admin", async |Admin(actor): Admin| Json(json!({"user": actor.user.0})))
+        .post("/refuse", refuse);
     TestApp::serving(|_| {}, rooms).await
 }
 

@@ -22,16 +22,35 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("purchases", &["http", "kernel", "ledger"]),
     // A payment is answered with the order as its buyer sees it.
     ("payments", &["config", "http", "kernel", "ledger", "purchases"]),
+    ("activity", &["http", "kernel", "store", "users"]),
+    ("newsfeed", &["activity", "http", "kernel", "store"]),
     ("gateway", &["config", "http", "kernel", "users"]),
-    ("app", &["config", "kernel", "ledger", "payments", "products", "purchases", "stock", "store", "users"]),
+    (
+        "app",
+        &[
+            "activity",
+            "config",
+            "kernel",
+            "newsfeed",
+            "ledger",
+            "payments",
+            "products",
+            "purchases",
+            "stock",
+            "store",
+            "users",
+        ],
+    ),
     (
         "server",
         &[
+            "activity",
             "app",
             "config",
             "gateway",
             "http",
             "kernel",
+            "newsfeed",
             "payments",
             "products",
             "purchases",
@@ -46,6 +65,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
+            "activity",
             "app",
             "config",
             "kernel",

@@ -2,6 +2,7 @@
 //! and the audit after every step.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use preorder::kernel::clock::{Clock, ManualClock, Timestamp};
 use preorder::kernel::ids::{OrderId, ProductId, UserId};
@@ -222,4 +223,30 @@ proptest! {
             sale.check().await;
         });
     }
+}
+
+/// A clock that panics when it is told to, once.
+struct Panicking {
+    clock: ManualClock,
+    now: AtomicBool,
+}
+
+impl Clock for Panicking {
+    fn now(&self) -> Timestamp {
+        assert!(!self.now.swap(false, Ordering::SeqCst), "a panic that a test wants");
+        self.clock.now()
+    }
+}
+
+#[tokio::test]
+async fn a_panic_in_a_batch_is_told_and_stops_nobody_after_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = Db::open(&Location::Sqlite(folder.path().join("sale.db"))).await.unwrap();
+    let clock = Arc::new(Panicking { clock: ManualClock::new(Timestamp(1_000_000)), now: AtomicBool::new(false) });
+    let ledger = Ledger::start(db, Arc::<Panicking>::clone(&clock), 100).await.unwrap();
+    let expire = || ledger.submit(Command::Expire { order: OrderId::fresh() });
+    assert_eq!(expire().await.unwrap().0, Done::Nothing);
+    clock.now.store(true, Ordering::SeqCst);
+    assert_eq!(expire().await.unwrap_err().code(), "internal");
+    assert_eq!(expire().await.unwrap().0, Done::Nothing);
 }

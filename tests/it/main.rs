@@ -1,22 +1,34 @@
 //! The integration tests, in one binary: each file tells about one room, or about what cuts across them.
 #![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
 
+mod access;
+mod activity;
 mod cli;
+mod codes;
+mod community;
 mod crash;
 mod docs;
 mod extractors;
+mod filing;
 mod holds;
 mod idempotency;
 mod law;
 mod ledger;
+mod mail;
+mod newsfeed;
+mod newsfeed_stream;
 mod payments;
 mod products;
+mod profiles;
 mod purchases;
 mod race;
 mod rehearsal;
 mod resume;
+mod s3;
+mod seeding;
 mod serve;
 mod server;
+mod sessions;
 mod stock;
 mod support;
 mod users;

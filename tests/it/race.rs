@@ -31,7 +31,7 @@ async fn crowd(app: &TestApp, count: usize) -> Vec<Asker> {
     users.add_many(seeds.collect(), &hash).await.unwrap();
     let mut crowd = Vec::new();
     users
-        .tokens_for_all(None, |token| {
+        .tokens_for_all(None, |_, token| {
             crowd.push(app.bearer(token));
             Ok(())
         })

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use axum::Router;
-use axum::routing::get;
+use preorder::http::Routes;
 use reqwest::Method;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -25,7 +24,8 @@ async fn every_refusal_is_a_problem_document() {
     let app = TestApp::with(|config| config.limits.body_bytes = 100).await;
     let asker = app.anonymous();
     asker.get("/nowhere").await.refused(404, "not_found");
-    asker.get("/users/%FF").await.refused(404, "not_found");
+    asker.get("/nowhere/%FF").await.refused(404, "not_found");
+    asker.get("/users/%FF").await.refused(404, "user_not_found");
     let answer = asker.get("/users/login").await.refused(405, "method_not_allowed");
     assert_eq!(answer.header("allow"), "POST");
 
@@ -117,9 +117,9 @@ async fn an_account_that_asks_too_often_is_put_off() {
 
 #[tokio::test]
 async fn a_handler_that_panics_or_hangs_is_answered() {
-    let rooms = Router::new()
-        .route("/panics", get(async || if true { panic!("on purpose, for a test") } else { "" }))
-        .route("/hangs", get(std::future::pending::<&str>));
+    let rooms = Routes::new()
+        .get("/panics", async || if true { panic!("on purpose, for a test") } else { "" })
+        .get("/hangs", std::future::pending::<&str>);
     let app = TestApp::serving(|config| config.limits.request_timeout_s = 1, rooms).await;
     app.anonymous().get("/panics").await.refused(500, "internal");
     let answer = in_time(app.anonymous().get("/hangs")).await.refused(503, "timeout");
@@ -222,7 +222,7 @@ async fn a_body_that_does_not_arrive_is_given_up_on() {
 
 #[tokio::test]
 async fn a_client_that_never_reads_is_given_up_on() {
-    let rooms = Router::new().route("/long", get(async || "x".repeat(1_000_000)));
+    let rooms = Routes::new().get("/long", async || "x".repeat(1_000_000));
     let app = TestApp::serving(|config| config.limits.header_timeout_s = 1, rooms).await;
     let mut deaf = Wire::open(&app).await;
     // The server stops reading when it can't write; these go through until the buffers are full, and fail once it has
@@ -243,7 +243,7 @@ async fn connections_over_the_limit_wait_their_turn() {
     let first_has_left = Arc::new(AtomicBool::new(false));
     let seen = Arc::clone(&first_has_left);
     let rooms =
-        Router::new().route("/turn", get(async move || if seen.load(Ordering::SeqCst) { "after." } else { "beside." }));
+        Routes::new().get("/turn", async move || if seen.load(Ordering::SeqCst) { "after." } else { "beside." });
     let app = TestApp::serving(|config| config.limits.connections = 1, rooms).await;
     let mut first = Wire::open(&app).await;
     first.get("/healthz").await;
@@ -264,14 +264,11 @@ async fn connections_over_the_limit_wait_their_turn() {
 async fn a_stopping_server_answers_what_is_in_flight_and_takes_no_more() {
     let (started, finish) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (begun, go_on) = (Arc::clone(&started), Arc::clone(&finish));
-    let rooms = Router::new().route(
-        "/slow",
-        get(async move || {
-            begun.notify_one();
-            go_on.notified().await;
-            "answered."
-        }),
-    );
+    let rooms = Routes::new().get("/slow", async move || {
+        begun.notify_one();
+        go_on.notified().await;
+        "answered."
+    });
     let app = TestApp::serving(|_| {}, rooms).await;
     let address = app.address;
     let mut idle = Wire::open(&app).await;
@@ -292,13 +289,10 @@ async fn a_stopping_server_answers_what_is_in_flight_and_takes_no_more() {
 async fn a_stopping_server_gives_up_on_what_does_not_end() {
     let started = Arc::new(Notify::new());
     let begun = Arc::clone(&started);
-    let rooms = Router::new().route(
-        "/never",
-        get(async move || {
-            begun.notify_one();
-            std::future::pending::<&str>().await
-        }),
-    );
+    let rooms = Routes::new().get("/never", async move || {
+        begun.notify_one();
+        std::future::pending::<&str>().await
+    });
     let app = TestApp::serving(|config| config.limits.shutdown_timeout_s = 0, rooms).await;
     let mut wire = Wire::open(&app).await;
     wire.get("/never").await;

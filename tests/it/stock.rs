@@ -159,14 +159,13 @@ async fn the_history_tells_every_movement() {
         told,
         [
             json!([1, "restock", [5, 0, 0], null, "console", "first stock"]),
-            json!([2, "hold", [-1, 1, 0], sold, "user:2", null]),
-            json!([3, "sell", [0, -1, 1], sold, "user:2", null]),
-            json!([4, "hold", [-1, 1, 0], left, "user:2", null]),
-            json!([5, "release", [1, -1, 0], left, "user:2", null]),
-            json!([6, "refund", [1, 0, -1], sold, "user:2", null]),
-            json!([7, "hold", [-1, 1, 0], late, "user:2", null]),
-            json!([8, "release", [1, -1, 0], late, "system", null]),
-            json!([9, "withdraw", [-2, 0, 0], null, "admin:1", "broken"]),
+            json!([2, "sell", [-1, 0, 1], sold, "user:2", null]),
+            json!([3, "hold", [-1, 1, 0], left, "user:2", null]),
+            json!([4, "release", [1, -1, 0], left, "user:2", null]),
+            json!([5, "refund", [1, 0, -1], sold, "user:2", null]),
+            json!([6, "hold", [-1, 1, 0], late, "user:2", null]),
+            json!([7, "release", [1, -1, 0], late, "system", null]),
+            json!([8, "withdraw", [-2, 0, 0], null, "admin:1", "broken"]),
         ]
     );
 }

@@ -105,9 +105,14 @@ async fn nobody_learns_who_has_an_account() {
 async fn a_route_for_users_says_what_is_wrong_with_the_token() {
     let app = TestApp::with(|config| config.jwt.access_minutes = 0).await;
     app.account("ann", Role::User).await;
-    for (method, path) in
-        [(Method::GET, "/users/me"), (Method::POST, "/users/logout"), (Method::POST, "/users/logout-all")]
-    {
+    for (method, path) in [
+        (Method::GET, "/users/me"),
+        (Method::PATCH, "/users/me"),
+        (Method::DELETE, "/users/me"),
+        (Method::PUT, "/users/me/password"),
+        (Method::POST, "/users/logout"),
+        (Method::POST, "/users/logout-all"),
+    ] {
         let anonymous = app.anonymous();
         let request = anonymous.request(method.clone(), path).header("x-user-id", "1");
         let answer = anonymous.send(request).await.refused(401, "unauthenticated");
@@ -265,7 +270,7 @@ async fn seeding_twice_adds_once_and_everybody_gets_a_token() {
     users.block(blocked).await.unwrap();
     let mut actors = std::collections::HashSet::new();
     let count = users
-        .tokens_for_all(Some(60), |token| {
+        .tokens_for_all(Some(60), |_, token| {
             actors.insert(users.authenticate(&token)?.user);
             Ok(())
         })
@@ -273,7 +278,7 @@ async fn seeding_twice_adds_once_and_everybody_gets_a_token() {
         .unwrap();
     assert_eq!((count, actors.len()), (USERS - 1, USERS - 1));
     assert_eq!(users.sessions(*actors.iter().next().unwrap()).await.unwrap().len(), 1);
-    let endless = users.tokens_for_all(Some(u32::MAX), |_| Ok(())).await.unwrap_err();
+    let endless = users.tokens_for_all(Some(u32::MAX), |_, _| Ok(())).await.unwrap_err();
     assert_eq!(endless.parts().fields[0].field, "lifetime");
 }
 

@@ -1,6 +1,8 @@
 //! The verdict: what the buyers were told against what the rows say. It shares nothing with the ledger's own rules, so
 //! that a fault in those can't hide itself here.
 
+mod talk;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::kernel::error::Error;
@@ -8,6 +10,8 @@ use crate::kernel::ids::OrderId;
 use crate::loadtest::scenario::{Limits, ProductTerms};
 use crate::loadtest::tally::Log;
 use crate::store::{Conn, bind};
+
+pub(super) use self::talk::{Mark, compare};
 
 /// A product's units by where they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -89,7 +93,9 @@ pub(super) struct Evidence<'a> {
     pub(super) rows: Option<&'a Rows>,
     /// The stock page after the run, when the rows can't be read.
     pub(super) page: Option<Counts>,
-    /// What the ledger's audit said, when it was asked.
+    /// What is wrong between the community's answers and its rows, when those can be read.
+    pub(super) talk: Vec<String>,
+    /// What the audit said, when it was asked.
     pub(super) audit_ok: Option<bool>,
 }
 
@@ -131,8 +137,9 @@ pub(super) fn judge(evidence: &Evidence<'_>) -> Verdict {
     if oversold > 0 {
         failures.push(format!("{oversold} units were oversold"));
     }
+    failures.extend_from_slice(&evidence.talk);
     if evidence.audit_ok == Some(false) {
-        failures.push("the ledger's audit found a broken invariant; 'preorder audit' names it".to_owned());
+        failures.push("the audit found a broken invariant; 'preorder audit' names it".to_owned());
     }
     Verdict { counts, oversold, failures }
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::kernel::ids::UserId;
 use crate::loadtest::answer::{Answer, Ask};
 use crate::store::{Db, Location};
 
@@ -56,6 +57,8 @@ impl Sale {
                            expires_at, settled_at, payment_provider, payment_status) \
                            VALUES ($1, $2, 'p', 1, 100, 'KRW', 'completed', 0, 0, 0, 'simulated', 'paid')";
                 conn.execute(sql, bind![id.as_bytes(), buyer])?;
+                let sql = "INSERT INTO orders_unfiled (order_id, buyer_id, product_id) VALUES ($1, $2, 'p')";
+                conn.execute(sql, bind![id.as_bytes(), buyer])?;
                 Ok(())
             })
             .await
@@ -82,6 +85,7 @@ impl Sale {
             limits: LIMITS,
             rows: Some(&rows),
             page: None,
+            talk: Vec::new(),
             audit_ok: Some(true),
         })
     }
@@ -170,7 +174,8 @@ fn errors_slow_answers_silence_and_a_broken_audit_fail() {
     let rows = Rows { counts: page(0), moved: page(0), ..Rows::default() };
     let judged = |log: &Log, audit_ok| {
         let limits = Limits { error_rate_max: 0.1, p99_ms_max: Some(5.0) };
-        judge(&Evidence { log, terms: TERMS, limits, rows: Some(&rows), page: None, audit_ok }).failures
+        judge(&Evidence { log, terms: TERMS, limits, rows: Some(&rows), page: None, talk: Vec::new(), audit_ok })
+            .failures
     };
     assert_eq!(judged(&log, Some(true)), ["nothing was asked at all"]);
     log.requests = 10;
@@ -190,7 +195,8 @@ fn without_rows_the_stock_page_is_held_against_the_answers() {
     log.requests = 5;
     log.completed = vec![OrderId::fresh(), OrderId::fresh()];
     let judged = |log: &Log, page| {
-        judge(&Evidence { log, terms: TERMS, limits: LIMITS, rows: None, page, audit_ok: None }).failures
+        judge(&Evidence { log, terms: TERMS, limits: LIMITS, rows: None, page, talk: Vec::new(), audit_ok: None })
+            .failures
     };
     assert_eq!(judged(&log, Some(page(2))), Vec::<String>::new());
     assert_eq!(judged(&log, Some(page(3))).len(), 1, "one more than was answered");
@@ -205,10 +211,10 @@ fn without_rows_the_stock_page_is_held_against_the_answers() {
 fn only_an_unclear_answer_to_a_purchase_leaves_it_open_whether_it_was_made() {
     let tally = crate::loadtest::tally::Tally::new(std::sync::Arc::default()).unwrap();
     let took = std::time::Duration::from_millis(1);
-    tally.record(Ask::Purchase, &Answer::Unclear("timeout".into()), took);
-    tally.record(Ask::Hold, &Answer::Unclear("timeout".into()), took);
-    tally.record(Ask::Purchase, &Answer::Refused("sold_out".to_owned()), took);
-    tally.record(Ask::Purchase, &Answer::Failed("401 token_invalid".to_owned()), took);
+    tally.record(UserId(1), Ask::Purchase, &Answer::Unclear("timeout".into()), took);
+    tally.record(UserId(1), Ask::Hold, &Answer::Unclear("timeout".into()), took);
+    tally.record(UserId(1), Ask::Purchase, &Answer::Refused("sold_out".to_owned()), took);
+    tally.record(UserId(1), Ask::Purchase, &Answer::Failed("401 token_invalid".to_owned()), took);
     let log = tally.log();
     assert_eq!((log.purchases_unclear, log.errors_total(), log.requests), (1, 3, 4));
 }

@@ -7,7 +7,8 @@ use toml::Spanned;
 
 use super::faults::{Faults, Place};
 use super::{
-    BUYERS_MAX, CrowdTerms, DURATION_SECONDS_MAX, Journey, Limits, PaymentRates, ProductTerms, Scenario, Step, count,
+    BUYERS_MAX, CommunityTerms, CrowdTerms, DURATION_SECONDS_MAX, Journey, Limits, PaymentRates, ProductTerms,
+    Scenario, Step, count,
 };
 use crate::kernel::limits::{HOLD_SECONDS_DEFAULT, HOLD_SECONDS_MAX, STOCK_MAX};
 use crate::kernel::money::PRICE_MAX;
@@ -16,6 +17,8 @@ use crate::kernel::money::PRICE_MAX;
 const CONNECTIONS_MAX: i64 = 20_000;
 /// The longest pause; shorter than the time after which a silent run counts as stuck.
 const THINK_MS_MAX: i64 = 10_000;
+/// The most posts that are there before anybody comes.
+const POSTS_MAX: i64 = 1_000_000;
 /// The most weight of one journey.
 const WEIGHT_MAX: i64 = 1_000_000;
 /// The most steps of one journey.
@@ -31,6 +34,8 @@ pub(super) struct File {
     product: ProductTable,
     crowd: CrowdTable,
     journeys: Spanned<Vec<JourneyTable>>,
+    #[serde(default)]
+    community: CommunityTable,
     #[serde(default)]
     payment: PaymentTable,
     #[serde(default)]
@@ -64,6 +69,12 @@ struct JourneyTable {
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
+struct CommunityTable {
+    posts: Option<Spanned<i64>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct PaymentTable {
     abandon_rate: Option<Spanned<f64>>,
     decline_rate: Option<Spanned<f64>>,
@@ -88,6 +99,9 @@ impl File {
         let product = self.product.check(faults);
         let crowd = self.crowd.check(faults);
         let journeys = self.journeys.into_inner().into_iter().map(|journey| journey.check(faults)).collect();
+        let posts = self.community.posts;
+        let posts = posts.map_or(0, |value| number(faults, "community.posts", &value, 0, POSTS_MAX));
+        let community = CommunityTerms { posts: u32::try_from(posts).unwrap_or_default() };
         let payment = PaymentRates {
             abandon_rate: share(faults, "payment.abandon_rate", self.payment.abandon_rate.as_ref()),
             decline_rate: share(faults, "payment.decline_rate", self.payment.decline_rate.as_ref()),
@@ -102,7 +116,7 @@ impl File {
         });
         let verdict = Limits { error_rate_max, p99_ms_max };
         let name = self.name.into_inner().trim().to_owned();
-        Scenario { name, description: self.description, product, crowd, journeys, payment, verdict }
+        Scenario { name, description: self.description, product, crowd, journeys, community, payment, verdict }
     }
 }
 

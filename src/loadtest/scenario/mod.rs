@@ -12,10 +12,11 @@ use crate::kernel::error::{Error, Kind, Text};
 use crate::kernel::limits::STOCK_MAX;
 
 /// The scenarios that ship with the program, by name.
-pub const PRESETS: [(&str, &str); 3] = [
+pub const PRESETS: [(&str, &str); 4] = [
     ("flash-sale", include_str!("../../../loadtest/flash-sale.toml")),
     ("steady", include_str!("../../../loadtest/steady.toml")),
     ("abandoners", include_str!("../../../loadtest/abandoners.toml")),
+    ("community", include_str!("../../../loadtest/community.toml")),
 ];
 
 /// The most buyers of a run: each is a user row, a session and a token in memory.
@@ -36,6 +37,8 @@ pub struct Scenario {
     pub crowd: CrowdTerms,
     /// What a buyer may do; never empty.
     pub journeys: Vec<Journey>,
+    /// What the buyers find to read, in a temporary server.
+    pub community: CommunityTerms,
     /// How buyers and their bank behave, in a temporary server.
     pub payment: PaymentRates,
     /// What the run must show to pass.
@@ -68,6 +71,13 @@ pub struct CrowdTerms {
     pub think: Duration,
 }
 
+/// What there is to read before anybody comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CommunityTerms {
+    /// Generated posts by the buyers, with comments, likes and follows; none without a community.
+    pub posts: u32,
+}
+
 /// What a buyer does, step by step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Journey {
@@ -92,18 +102,45 @@ pub enum Step {
     EnterVanish,
     /// Enters payment and leaves in an orderly way.
     EnterCancel,
+    /// Reads a page of the newsfeed; the page after it when the last step was the same.
+    Browse,
+    /// Reads a post of the last page, and its comments.
+    Read,
+    /// Writes a post.
+    Post,
+    /// Likes a post of the last page.
+    Like,
+    /// Comments on a post of the last page.
+    Comment,
+    /// Follows the writer of a post of the last page.
+    Follow,
 }
 
 impl Step {
     /// Every step by the name that scenarios use.
-    pub const NAMES: [(&str, Self); 6] = [
+    pub const NAMES: [(&str, Self); 12] = [
         ("look", Self::Look),
         ("stock", Self::Stock),
         ("buy", Self::Buy),
         ("enter-confirm", Self::EnterConfirm),
         ("enter-vanish", Self::EnterVanish),
         ("enter-cancel", Self::EnterCancel),
+        ("browse", Self::Browse),
+        ("read", Self::Read),
+        ("post", Self::Post),
+        ("like", Self::Like),
+        ("comment", Self::Comment),
+        ("follow", Self::Follow),
     ];
+
+    /// Whether it is about what people write, not about the sale.
+    #[must_use]
+    pub fn is_social(self) -> bool {
+        match self {
+            Self::Look | Self::Stock | Self::Buy | Self::EnterConfirm | Self::EnterVanish | Self::EnterCancel => false,
+            Self::Browse | Self::Read | Self::Post | Self::Like | Self::Comment | Self::Follow => true,
+        }
+    }
 }
 
 /// How simulated buyers and their bank behave, 0 to 1.

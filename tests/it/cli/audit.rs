@@ -24,6 +24,7 @@ const FAULTS: &[(&str, &str)] = &[
     ),
     ("movements_have_their_order", "UPDATE movements SET order_id = randomblob(16) WHERE kind = 'sell'"),
     ("buyers_keep_their_limit", "UPDATE offers SET per_buyer_limit = 1 WHERE product_id = 'p'"),
+    ("orders_are_found_by_their_buyer", "DELETE FROM orders_unfiled"),
     ("keys_have_their_order", "UPDATE idempotency_keys SET order_id = randomblob(16)"),
     (
         "one_order_per_key",
@@ -32,12 +33,40 @@ const FAULTS: &[(&str, &str)] = &[
     ),
     ("money_is_accounted_for", "UPDATE orders SET payment_status = 'unpaid' WHERE state = 'completed'"),
     ("charges_are_not_shared", "UPDATE orders SET payment_reference = 'same' WHERE state IN ('completed', 'refunded')"),
+    ("likes_give_the_counts", "UPDATE comments SET like_count = 2"),
+    ("comments_give_the_counts", "UPDATE posts SET comment_count = 0"),
+    ("posts_and_follows_give_the_counts", "UPDATE user_counts SET followers = 7 WHERE user_id = 1"),
+    ("likes_and_follows_are_logged", "UPDATE follows SET activity_id = 3"),
+    (
+        "the_log_gives_the_likes_and_follows",
+        "INSERT INTO activities (actor_id, recipient_id, post_author_id, type, post_id, created_at) \
+         VALUES (2, 1, 1, 'cancel_like_post', 1, 0)",
+    ),
+    ("what_was_written_is_logged", "UPDATE activities SET actor_id = 2 WHERE type = 'write_post'"),
+    ("activities_name_their_people", "UPDATE activities SET recipient_id = 2 WHERE type = 'like_post'"),
 ];
+
+/// User 1 wrote a post; user 2 follows, likes and comments; user 1 likes the comment.
+const COMMUNITY: &str = "
+    INSERT INTO posts (id, author_id, like_count, comment_count, created_at, updated_at, title, content)
+        VALUES (1, 1, 1, 1, 0, 0, 't', 'c');
+    INSERT INTO comments (id, post_id, author_id, like_count, created_at, updated_at, content)
+        VALUES (1, 1, 2, 1, 0, 0, 'c');
+    INSERT INTO activities (id, actor_id, recipient_id, post_author_id, type, post_id, comment_id, created_at)
+        VALUES (1, 1, 1, NULL, 'write_post', 1, NULL, 0), (2, 2, 1, 1, 'write_comment', 1, 1, 0),
+        (3, 2, 1, 1, 'like_post', 1, NULL, 0), (4, 1, 2, NULL, 'like_comment', 1, 1, 0),
+        (5, 2, 1, NULL, 'follow', NULL, NULL, 0);
+    INSERT INTO post_likes VALUES (2, 1, 3);
+    INSERT INTO comment_likes VALUES (1, 1, 4);
+    INSERT INTO follows VALUES (2, 1, 5);
+    INSERT INTO user_counts VALUES (1, 1, 1, 0), (2, 0, 0, 1);
+";
 
 /// Does what no command would: no checks, no triggers.
 fn plant(shell: &Shell, database: &str, sql: &str) {
     let database = rusqlite::Connection::open(shell.path().join(database)).unwrap();
-    let off = "PRAGMA ignore_check_constraints = ON; PRAGMA foreign_keys = OFF; DROP TRIGGER movements_stay;";
+    let off = "PRAGMA ignore_check_constraints = ON; PRAGMA foreign_keys = OFF; DROP TRIGGER movements_stay; \
+         DROP TRIGGER activities_stay;";
     database.execute_batch(off).unwrap();
     assert!(database.execute(sql, []).unwrap() > 0, "{sql} changed nothing");
 }
@@ -50,6 +79,9 @@ fn broken(audit: &Value) -> BTreeSet<&str> {
 #[tokio::test]
 async fn every_check_can_fail() {
     let (shell, _) = shop_with_orders().await;
+    let database = rusqlite::Connection::open(shell.path().join("data/preorder.db")).unwrap();
+    database.execute_batch(COMMUNITY).unwrap();
+    drop(database);
     let clean = shell.json("audit --json");
     assert_eq!(clean["ok"], true, "{clean}");
     let all: BTreeSet<_> = clean["checks"].as_array().unwrap().iter().map(|c| c["name"].as_str().unwrap()).collect();

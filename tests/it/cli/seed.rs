@@ -28,6 +28,42 @@ fn the_same_seed_gives_the_same_people() {
 }
 
 #[test]
+fn a_community_is_seeded_once_grows_and_passes_the_audit() {
+    let shell = Shell::new();
+    insta::assert_snapshot!(
+        "seed_community",
+        shell.runs(["seed --posts 60", "seed --posts 60", "seed --posts 90 --json", "seed --posts 10 --users 1"])
+    );
+    assert_eq!(shell.json("audit --json")["ok"], true);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_community() {
+    let added = |line: &str| {
+        let shell = Shell::new();
+        let mut added = shell.json(line);
+        added.as_object_mut().unwrap().remove("products");
+        added
+    };
+    assert_eq!(added("seed --posts 50 --seed 3 --json"), added("seed --posts 50 --seed 3 --products 1 --json"));
+    assert_ne!(added("seed --posts 50 --seed 3 --json"), added("seed --posts 50 --seed 4 --json"));
+}
+
+#[test]
+fn a_community_writes_what_its_folder_says() {
+    let shell = Shell::new();
+    std::fs::create_dir(shell.path().join("mine")).unwrap();
+    shell.write("mine/products.toml", "");
+    shell.write("mine/community.toml", "[korean]\nthings = []\n");
+    insta::assert_snapshot!(
+        "seed_community_faults",
+        shell.runs(["seed --from mine --posts 5", "seed --posts -1", "seed --posts 99999999"])
+    );
+    std::fs::remove_file(shell.path().join("mine/community.toml")).unwrap();
+    insta::assert_snapshot!("seed_community_of_nobody", shell.run("seed --from mine --posts 5 --users 0"));
+}
+
+#[test]
 fn a_folder_of_ones_own() {
     let shell = Shell::new();
     std::fs::create_dir(shell.path().join("mine")).unwrap();

@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use crate::support::{Shell, seen};
+use crate::support::{Shell, eventually, seen};
 
 const ADD: &str = "user add --email ann@example.com --name 'Ann Lee' --role admin --greeting Hello --password-stdin";
 
@@ -83,6 +83,38 @@ fn users_that_cannot_be() {
     );
     let line = "user set-password nobody@example.com --password-stdin";
     insta::assert_snapshot!("user_unknown_password", shell.typed(line, "battery staple\n"));
+}
+
+#[tokio::test]
+async fn sessions_are_listed_and_ended() {
+    let shell = Shell::new();
+    shell.typed(ADD, "correct horse\n");
+    let tokens: Vec<_> = (0..3).map(|_| shell.ok("user token ann@example.com").trim().to_owned()).collect();
+    let server = shell.serve("", &[]).await;
+    let [first, second, third] = [0, 1, 2].map(|n| server.anonymous().bearer(&tokens[n]));
+    let sessions = shell.json("user sessions ann@example.com --json");
+    // The newest first.
+    let id = sessions["items"][2]["id"].as_str().unwrap();
+    let line = format!("user sessions ann@example.com --revoke {id}");
+    insta::assert_snapshot!("user_sessions_revoke", without_widths(&shell.run(&line)));
+    eventually(&first, "/users/me", |answer| answer.status == 401).await.refused(401, "session_revoked");
+    second.get("/users/me").await.ok(200);
+    insta::assert_snapshot!(
+        "user_sessions_revoke_all",
+        without_widths(&shell.run("user sessions ann@example.com --revoke-all --json"))
+    );
+    for asker in [&second, &third] {
+        eventually(asker, "/users/me", |answer| answer.status == 401).await.refused(401, "session_revoked");
+    }
+    shell.typed("user add --email bob@example.com --name Bob --password-stdin", "correct horse\n");
+    insta::assert_snapshot!(
+        "user_sessions_faults",
+        shell.runs([
+            &*line.replace("ann", "bob"),
+            "user sessions ann@example.com --revoke 7",
+            &format!("{line} --revoke-all"),
+        ])
+    );
 }
 
 #[test]

@@ -1,14 +1,16 @@
 //! A real server in this process, on a port of its own with a database of its own, and the people who use it.
 
+mod community;
+mod servers;
 mod shell;
 mod shop;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use preorder::app::App;
-use preorder::config::{Config, PasswordConfig};
+use preorder::config::{Config, MediaUrl, PasswordConfig};
+use preorder::http::Routes;
 use preorder::kernel::actor::Role;
 use preorder::kernel::clock::{Clock, ManualClock, SystemClock, Timestamp};
 use preorder::kernel::error::Error;
@@ -25,6 +27,8 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+pub(crate) use self::community::*;
+pub(crate) use self::servers::OtherServer;
 pub(crate) use self::shell::{Serving, Shell, hidden, seen};
 pub(crate) use self::shop::*;
 
@@ -55,11 +59,11 @@ impl TestApp {
 
     /// A server with some settings changed.
     pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
-        Self::serving(change, Router::new()).await
+        Self::serving(change, Routes::new()).await
     }
 
     /// A server with rooms that only a test has.
-    pub(crate) async fn serving(change: impl FnOnce(&mut Config), extra: Router) -> Self {
+    pub(crate) async fn serving(change: impl FnOnce(&mut Config), extra: Routes) -> Self {
         Self::open(change, Setup { extra, ..Setup::default() }).await
     }
 
@@ -101,6 +105,7 @@ impl TestApp {
         let Setup { folder, clock, provider, extra, tasks } = setup;
         let mut config = Config { db: Location::Sqlite(folder.path().join("shop.db")), ..Config::default() };
         config.password = PasswordConfig { memory_kib: 8, iterations: 1, threads: 2, queue_length: 1000 };
+        config.media.url = MediaUrl::Folder(folder.path().join("media"));
         config.limits.address_per_second = 0;
         config.limits.account_per_second = 0;
         change(&mut config);
@@ -115,12 +120,12 @@ impl TestApp {
         let serving = Arc::clone(&app);
         let server = tokio::spawn(async move {
             let rooms = server::rooms(&serving, &Targets::all()).merge(extra);
-            let router = server::behind_door(&serving, rooms);
+            let door = server::behind_door(&serving, rooms);
             let stopped = async { drop(stopped.await) };
             if tasks {
-                server::serve(&serving, router, listener, stopped).await
+                server::serve(&serving, door, listener, stopped).await
             } else {
-                server::run(listener, router, &serving.config.limits, stopped).await
+                server::run(listener, door, &serving.config.limits, stopped).await
             }
         });
         Self { app, address, client: reqwest::Client::new(), stop, server, folder }
@@ -138,14 +143,17 @@ impl TestApp {
 
     /// A user `name@example.com` who is signed in.
     pub(crate) async fn user(&self, name: &str) -> Asker {
-        let user = self.account(name, Role::User).await;
-        self.bearer(self.app.users.token(user.id, None).await.unwrap())
+        self.signed_in(&self.account(name, Role::User).await).await
     }
 
     /// An admin who is signed in.
     pub(crate) async fn admin(&self) -> Asker {
-        let admin = self.account("admin", Role::Admin).await;
-        self.bearer(self.app.users.token(admin.id, None).await.unwrap())
+        self.signed_in(&self.account("admin", Role::Admin).await).await
+    }
+
+    /// Somebody with an account of theirs.
+    pub(crate) async fn signed_in(&self, user: &User) -> Asker {
+        self.bearer(self.app.users.token(user.id, None).await.unwrap())
     }
 
     /// An account `name@example.com` with [`PASSWORD`].
@@ -176,7 +184,7 @@ struct Setup {
     folder: Arc<TempDir>,
     clock: Arc<dyn Clock>,
     provider: Option<Arc<dyn Provider>>,
-    extra: Router,
+    extra: Routes,
     /// Whether holds are swept and other processes are followed.
     tasks: bool,
 }
@@ -184,7 +192,7 @@ struct Setup {
 impl Default for Setup {
     fn default() -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
-        Self { folder, clock: Arc::new(SystemClock), provider: None, extra: Router::new(), tasks: true }
+        Self { folder, clock: Arc::new(SystemClock), provider: None, extra: Routes::new(), tasks: true }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::pin::Pin;
 use std::sync::mpsc;
 
+use preorder::activity::Activity;
 use preorder::config::Config;
 use preorder::kernel::clock::Timestamp;
 use preorder::kernel::ids::OrderId;
@@ -94,10 +95,12 @@ impl TestApp {
         ["available", "held", "sold"].map(|name| stock[name].as_i64().unwrap())
     }
 
-    /// Proves the ledger's invariants from the rows.
+    /// Proves every invariant from the rows.
     pub(crate) async fn audit(&self) {
-        let audit = Ledger::audit(&self.app.db).await.unwrap();
-        assert!(audit.ok(), "{:#?}", audit.checks.iter().filter(|check| !check.ok).collect::<Vec<_>>());
+        let mut checks = Ledger::audit(&self.app.db).await.unwrap().checks;
+        checks.extend(Activity::audit(&self.app.db).await.unwrap());
+        let broken: Vec<_> = checks.iter().filter(|check| !check.ok).collect();
+        assert!(broken.is_empty(), "{broken:#?}");
     }
 
     /// Holds up every write of this server until the sender is dropped.

@@ -1,0 +1,23 @@
+//! What people do besides buying: posts, comments, likes on both, follows, and the log of all of it.
+//!
+//! Counts are kept beside what they count, moved in the same transaction, and proven from the rows by the audit. A repeat of
+//! a like or a follow changes nothing and is not logged.
+//!
+//! What becomes of what somebody wrote:
+//! - A deleted post is gone from every list, with its comments, its likes and its activities; a deleted comment likewise.
+//! - Somebody who is blocked writes nothing (the door refuses them); what they wrote stays, under their name.
+//! - Somebody who withdraws can't write either; what they wrote stays, under the name of a withdrawn user.
+
+mod audit;
+mod follows;
+pub mod http;
+mod likes;
+mod model;
+mod rules;
+mod seeding;
+mod service;
+pub(crate) mod store;
+
+pub use model::{ActivityKind, Comment, FollowState, LikeState, Person, Post, PostDraft, Since};
+pub use seeding::{Deed, DeedKind, SeedCounts, Seeded};
+pub use service::Activity;

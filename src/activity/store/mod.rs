@@ -1,0 +1,83 @@
+//! This room's SQL: people, the log, and what is counted about a user. Posts, comments and follows have files of their own.
+
+pub(crate) mod comments;
+pub(crate) mod follows;
+pub(crate) mod posts;
+pub(crate) mod seeds;
+
+use super::model::{ActivityKind, Person};
+use crate::kernel::clock::Timestamp;
+use crate::kernel::ids::{ActivityId, CommentId, PostId, UserId};
+use crate::store::{Conn, Row, StoreError, bind};
+use crate::users::{image_path, shown_name};
+
+/// Reads the columns `id, name, state, profile_image` of `users`, from column `first` on.
+pub(crate) fn person(row: Row<'_>, first: usize) -> Result<Person, StoreError> {
+    let name = shown_name(row.parsed(first + 2)?, row.text(first + 1)?);
+    Ok(Person {
+        id: UserId(row.int(first)?),
+        name,
+        profile_image_url: row.text_or_null(first + 3)?.as_deref().map(image_path),
+    })
+}
+
+/// Whether there is, or was, such a user; `Some(false)` for one who has withdrawn.
+pub(super) fn user(conn: &Conn<'_>, id: UserId) -> Result<Option<bool>, StoreError> {
+    conn.row("SELECT state <> 'deleted' FROM users WHERE id = $1", bind![id.0], |row| Ok(row.int(0)? != 0))
+}
+
+/// Something that somebody did, to be written down.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Entry {
+    pub(super) kind: ActivityKind,
+    pub(super) actor: UserId,
+    pub(super) recipient: UserId,
+    /// The post that it happened on, and whose that is.
+    pub(super) post: Option<(PostId, UserId)>,
+    pub(super) comment: Option<CommentId>,
+    pub(super) at: Timestamp,
+}
+
+/// Writes a line of the log.
+pub(super) fn log(conn: &Conn<'_>, entry: &Entry) -> Result<ActivityId, StoreError> {
+    const SQL: &str = "INSERT INTO activities (actor_id, recipient_id, post_author_id, type, post_id, comment_id, created_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id";
+    let Entry { kind, actor, recipient, post, comment, at } = *entry;
+    // What people do on their own posts is no news to them.
+    let post_author = post.map(|(_, author)| author).filter(|author| *author != actor);
+    let values = bind![
+        actor.0,
+        recipient.0,
+        post_author.map(|author| author.0),
+        kind.as_str(),
+        post.map(|(post, _)| post.0),
+        comment.map(|comment| comment.0),
+        at.0
+    ];
+    let id = conn.row(SQL, values, |row| Ok(ActivityId(row.int(0)?)))?;
+    id.ok_or_else(|| StoreError::Other("an activity was written and got no number".to_owned()))
+}
+
+/// What changes in what is counted about a user.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct CountChange {
+    pub(super) posts: i64,
+    pub(super) followers: i64,
+    pub(super) following: i64,
+}
+
+/// Moves a user's counts.
+pub(super) fn count(conn: &Conn<'_>, user: UserId, change: CountChange) -> Result<(), StoreError> {
+    let CountChange { posts, followers, following } = change;
+    conn.execute(
+        "INSERT INTO user_counts (user_id, posts, followers, following) VALUES ($1, 0, 0, 0) \
+         ON CONFLICT (user_id) DO NOTHING",
+        bind![user.0],
+    )?;
+    conn.execute(
+        "UPDATE user_counts SET posts = posts + $1, followers = followers + $2, following = following + $3 \
+         WHERE user_id = $4",
+        bind![posts, followers, following, user.0],
+    )
+    .map(drop)
+}

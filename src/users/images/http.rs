@@ -1,0 +1,205 @@
+//! Images over HTTP: the change of a profile, with or without one, and the images themselves.
+
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
+use axum::extract::multipart::{Field, MultipartError};
+use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Request, State};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderMap, StatusCode};
+use serde::{Deserialize, Deserializer};
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::BYTES_MAX;
+use crate::http::problem::payload_too_large;
+use crate::http::{Buyer, HttpError, InPath, Json, Path, Routes};
+use crate::kernel::error::{Error, Kind, Text};
+use crate::users::Users;
+use crate::users::http::UserView;
+use crate::users::profile::{ImageChange, ProfileChange};
+
+/// What a multipart body has beside the image: two short texts, and its own lines.
+const AROUND_IMAGE_BYTES_MAX: usize = 64 * 1024;
+
+/// Routes of the images.
+pub(in crate::users) fn routes() -> Routes<Arc<Users>> {
+    Routes::new().get("/media/{name}", image)
+}
+
+/// A profile's change as it was sent, and the room that its image takes.
+pub(in crate::users) struct Sent {
+    change: ProfileChange,
+    _room: Option<OwnedSemaphorePermit>,
+}
+
+/// Changes the asker's profile.
+pub(in crate::users) async fn change_profile(
+    State(users): State<Arc<Users>>,
+    Buyer(actor): Buyer,
+    sent: Sent,
+) -> Result<Json<UserView>, HttpError> {
+    Ok(Json(users.change_profile(actor.user, sent.change).await?.into()))
+}
+
+impl FromRequest<Arc<Users>> for Sent {
+    type Rejection = HttpError;
+
+    async fn from_request(mut request: Request, users: &Arc<Users>) -> Result<Self, HttpError> {
+        if !is_multipart(request.headers()) {
+            let Json(body) = Json::<ChangeBody>::from_request(request, users).await?;
+            return Ok(Self { change: body.into(), _room: None });
+        }
+        let room = users.images.admit()?;
+        DefaultBodyLimit::max(BYTES_MAX + AROUND_IMAGE_BYTES_MAX).apply(&mut request);
+        let mut fields =
+            Multipart::from_request(request, users).await.map_err(|rejection| malformed(rejection.body_text()))?;
+        Ok(Self { change: read_fields(&mut fields).await?, _room: Some(room) })
+    }
+}
+
+fn is_multipart(headers: &HeaderMap) -> bool {
+    let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    media_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("multipart/form-data")
+}
+
+/// The JSON body. An image can't be written in JSON, but it can be taken away with `null`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(clippy::option_option, reason = "a field that is not there, null and a value are three things")]
+struct ChangeBody {
+    name: Option<String>,
+    greeting: Option<String>,
+    #[serde(default, deserialize_with = "given")]
+    profile_image: Option<Option<serde::de::IgnoredAny>>,
+}
+
+/// Tells `null` from a field that is not there.
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+impl From<ChangeBody> for ProfileChange {
+    fn from(body: ChangeBody) -> Self {
+        let image = match body.profile_image {
+            None => ImageChange::Keep,
+            Some(None) => ImageChange::Remove,
+            Some(Some(_)) => ImageChange::NotAnImage,
+        };
+        Self { name: body.name, greeting: body.greeting, image }
+    }
+}
+
+async fn read_fields(fields: &mut Multipart) -> Result<ProfileChange, HttpError> {
+    let mut change = ProfileChange::default();
+    while let Some(field) = fields.next_field().await.map_err(|error| broken(&error))? {
+        match field.name().unwrap_or_default() {
+            "name" if change.name.is_none() => change.name = Some(text("name", field).await?),
+            "greeting" if change.greeting.is_none() => change.greeting = Some(text("greeting", field).await?),
+            "profileImage" if matches!(change.image, ImageChange::Keep) => {
+                // What a browser sends when nobody chose a file.
+                let chosen = field.file_name().is_some_and(|name| !name.is_empty());
+                let bytes = image_bytes(field).await?;
+                if chosen || !bytes.is_empty() {
+                    change.image = ImageChange::Replace(bytes);
+                }
+            }
+            name @ ("name" | "greeting" | "profileImage") => {
+                let detail = Text::fixed("It is given twice.", "두 번 주어졌습니다.");
+                return Err(Error::invalid_field(name.to_owned(), "duplicate_field", detail).into());
+            }
+            name => {
+                let detail = Text::fixed("There is no such field.", "없는 항목입니다.");
+                return Err(Error::invalid_field(name.to_owned(), "unknown_field", detail).into());
+            }
+        }
+    }
+    Ok(change)
+}
+
+async fn text(name: &'static str, field: Field<'_>) -> Result<String, HttpError> {
+    let bytes = field.bytes().await.map_err(|error| broken(&error))?;
+    String::from_utf8(bytes.into()).map_err(|_| {
+        let detail = Text::fixed("The text is not UTF-8.", "UTF-8 텍스트여야 합니다.");
+        Error::invalid_field(name, "bad_character", detail).into()
+    })
+}
+
+async fn image_bytes(mut field: Field<'_>) -> Result<Bytes, HttpError> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = field.chunk().await.map_err(|error| broken(&error))? {
+        if bytes.len() + chunk.len() > BYTES_MAX {
+            return Err(payload_too_large());
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes.into())
+}
+
+/// A body that ended too early, is too large, or is no multipart body.
+fn broken(error: &MultipartError) -> HttpError {
+    match error.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => payload_too_large(),
+        _ => malformed(error.body_text()),
+    }
+}
+
+fn malformed(why: String) -> HttpError {
+    let detail = Text::fixed("The multipart body can't be read.", "multipart 본문을 읽을 수 없습니다.");
+    Error::new(Kind::Malformed, "malformed_body", detail).because(why).into()
+}
+
+/// A name as `Images::fresh_name` makes them; whatever else stands in a path leads nowhere.
+struct ImageName {
+    text: String,
+    media_type: &'static str,
+}
+
+impl InPath for ImageName {
+    fn from_path(text: &str) -> Option<Self> {
+        let (random, extension) = text.split_once('.')?;
+        let media_type = match extension {
+            "png" => "image/png",
+            "jpg" => "image/jpeg",
+            _ => return None,
+        };
+        let is_ours = random.len() == 32 && random.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        is_ours.then(|| Self { text: text.to_owned(), media_type })
+    }
+
+    fn unknown() -> Error {
+        Error::not_found("image_not_found", Text::fixed("There is no such image.", "이미지를 찾을 수 없습니다."))
+    }
+}
+
+/// An image. Its name is its alone for ever, so it may be kept for as long; and whatever a browser might take it for, it
+/// may not act.
+async fn image(State(users): State<Arc<Users>>, Path(name): Path<ImageName>) -> Result<(HeaderMap, Body), HttpError> {
+    let object = users.images.get(&name.text).await?.ok_or_else(ImageName::unknown)?;
+    let headers = HeaderMap::from_iter([
+        (CONTENT_TYPE, HeaderValue::from_static(name.media_type)),
+        (CONTENT_LENGTH, HeaderValue::from(object.length)),
+        (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        (CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; sandbox")),
+        (CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable")),
+    ]);
+    Ok((headers, Body::from_stream(object.bytes)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_that_were_made_here_lead_to_an_image() {
+        let random = "0123456789abcdef".repeat(2);
+        assert_eq!(ImageName::from_path(&format!("{random}.png")).unwrap().media_type, "image/png");
+        assert_eq!(ImageName::from_path(&format!("{random}.jpg")).unwrap().media_type, "image/jpeg");
+        for bad in ["", ".png", "../shop.db", &random, &format!("{random}.svg"), &format!("{random}.png.jpg"), "a.png"]
+        {
+            assert!(ImageName::from_path(bad).is_none(), "{bad}");
+        }
+        assert!(ImageName::from_path(&format!("{}.png", random.to_uppercase())).is_none());
+    }
+}

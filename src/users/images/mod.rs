@@ -1,0 +1,105 @@
+//! Profile images: checked by what they are, written anew, kept under names that nobody chose.
+//!
+//! An object and the row that names it live in two places. A name is noted as unused before its object is written and until
+//! a user shows it, and again from the moment that no user does; so whatever fails between, `Users::tidy` finds the object.
+
+pub(super) mod http;
+mod objects;
+mod recode;
+pub(super) mod store;
+
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use self::objects::{Object, Objects};
+use self::recode::Recoded;
+pub(super) use self::recode::not_an_image;
+use super::tokens::hex;
+use crate::config::MediaConfig;
+use crate::kernel::error::{Error, FieldError};
+use crate::store::Db;
+
+/// The largest image that is taken, in bytes.
+pub(super) const BYTES_MAX: usize = 5 * 1024 * 1024;
+
+/// Images that may be in memory at once, as they were sent; more are put off.
+const UPLOADS_MAX: usize = 32;
+
+/// How long an object may be on its way in before it counts as left behind, in seconds: longer than any request takes.
+pub(super) const LEFT_BEHIND_S: i64 = 2 * 3600;
+
+/// Keeps images.
+pub(super) struct Images {
+    objects: Objects,
+    uploads: Arc<Semaphore>,
+    /// Images that may be read at once: the largest takes a fraction of a gigabyte.
+    decoding: Semaphore,
+}
+
+impl Images {
+    /// Images where the settings say.
+    ///
+    /// # Errors
+    /// When the settings make no sense to the S3 client.
+    pub(super) fn open(config: &MediaConfig) -> Result<Self, Error> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Ok(Self {
+            objects: Objects::open(config)?,
+            uploads: Arc::new(Semaphore::new(UPLOADS_MAX)),
+            decoding: Semaphore::new((cores / 2).max(1)),
+        })
+    }
+
+    /// Room for one more upload, until the permit is dropped.
+    ///
+    /// # Errors
+    /// `503 busy` when there is none.
+    fn admit(&self) -> Result<OwnedSemaphorePermit, Error> {
+        let room = Arc::clone(&self.uploads).try_acquire_owned();
+        room.map_err(|_| Error::busy(1).because("too many images are being uploaded"))
+    }
+
+    /// Reads what somebody sent and writes it anew, off the async threads.
+    ///
+    /// # Errors
+    /// `Err` when the server is going down, `Ok(Err)` when the image is refused.
+    pub(super) async fn recode(&self, sent: bytes::Bytes) -> Result<Result<Recoded, FieldError>, Error> {
+        let _turn = self.decoding.acquire().await.map_err(|_| Error::busy(1))?;
+        let recoded = tokio::task::spawn_blocking(move || recode::recode(&sent)).await;
+        Ok(recoded.unwrap_or_else(|error| {
+            // A decoder that panics has met an image that is none.
+            tracing::warn!(%error, "an image could not be read");
+            Err(recode::not_an_image())
+        }))
+    }
+
+    /// A name for a new object.
+    pub(super) fn fresh_name(image: &Recoded) -> String {
+        let random: [u8; 16] = rand::random();
+        format!("{}.{}", hex(&random), image.format.extension())
+    }
+
+    /// Keeps an image under `name`.
+    ///
+    /// # Errors
+    /// `503 media_unavailable`.
+    pub(super) async fn put(&self, name: &str, image: Recoded) -> Result<(), Error> {
+        self.objects.put(name, image.bytes).await
+    }
+
+    async fn get(&self, name: &str) -> Result<Option<Object>, Error> {
+        self.objects.get(name).await
+    }
+
+    /// Deletes an object that no user shows, and gives whether it is gone; when it is not, it is tried again later.
+    pub(super) async fn discard(&self, db: &Db, name: String) -> bool {
+        if self.objects.delete(&name).await.is_err() {
+            return false; // it was logged, and its name is still noted
+        }
+        if let Err(error) = db.write(move |conn| Ok(store::forget_unused(conn, &name)?)).await {
+            tracing::warn!(%error, "a deleted image is still noted as unused");
+        }
+        true
+    }
+}

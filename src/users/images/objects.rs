@@ -1,0 +1,164 @@
+//! Where images are: a folder, or an S3 bucket.
+
+use std::path::{Path as FilePath, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::stream::BoxStream;
+use object_store::aws::AmazonS3Builder;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use object_store::prefix::PrefixStore;
+use object_store::{ClientOptions, ObjectStore, ObjectStoreExt as _, RetryConfig};
+use tokio::sync::OnceCell;
+
+use crate::config::{MediaConfig, MediaUrl};
+use crate::kernel::error::{Error, Kind, Text};
+
+/// How long the bucket may take to let itself be connected to, and for one request.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often, and for how long, a request to the bucket is tried again.
+const RETRIES_MAX: usize = 2;
+const RETRY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// An object on its way to a reader.
+pub(super) struct Object {
+    pub(super) length: u64,
+    pub(super) bytes: BoxStream<'static, object_store::Result<bytes::Bytes>>,
+}
+
+/// The objects of one place.
+pub(super) struct Objects {
+    place: Place,
+}
+
+enum Place {
+    /// Opened once it is there: a command that never keeps an image leaves no empty folder behind.
+    Folder {
+        path: PathBuf,
+        store: OnceCell<Arc<dyn ObjectStore>>,
+    },
+    Bucket(Arc<dyn ObjectStore>),
+}
+
+impl Objects {
+    /// Objects where the settings say. Nothing is connected to yet.
+    ///
+    /// # Errors
+    /// `media_unavailable` when the settings make no sense to the S3 client.
+    pub(super) fn open(config: &MediaConfig) -> Result<Self, Error> {
+        let place = match &config.url {
+            MediaUrl::Folder(path) => Place::Folder { path: path.clone(), store: OnceCell::new() },
+            MediaUrl::S3 { bucket, prefix } => Place::Bucket(self::bucket(config, bucket, prefix)?),
+        };
+        Ok(Self { place })
+    }
+
+    /// Keeps an object; it is there as a whole or not at all.
+    ///
+    /// # Errors
+    /// `503 media_unavailable`.
+    pub(super) async fn put(&self, name: &str, bytes: Vec<u8>) -> Result<(), Error> {
+        let store = match &self.place {
+            Place::Bucket(store) => store,
+            Place::Folder { path, store } => store.get_or_try_init(|| self::folder(path.clone(), true)).await?,
+        };
+        store.put(&Path::from(name), bytes.into()).await.map(drop).map_err(unavailable)
+    }
+
+    /// An object, if it is there.
+    ///
+    /// # Errors
+    /// `503 media_unavailable`.
+    pub(super) async fn get(&self, name: &str) -> Result<Option<Object>, Error> {
+        let Some(store) = self.store().await? else { return Ok(None) };
+        match store.get(&Path::from(name)).await {
+            Ok(found) => Ok(Some(Object { length: found.meta.size, bytes: found.into_stream() })),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(unavailable(error)),
+        }
+    }
+
+    /// Deletes an object; one that is not there is as good.
+    ///
+    /// # Errors
+    /// `503 media_unavailable`.
+    pub(super) async fn delete(&self, name: &str) -> Result<(), Error> {
+        let Some(store) = self.store().await? else { return Ok(()) };
+        match store.delete(&Path::from(name)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(unavailable(error)),
+        }
+    }
+
+    /// The place, unless it is a folder that nobody has made yet.
+    async fn store(&self) -> Result<Option<&Arc<dyn ObjectStore>>, Error> {
+        match &self.place {
+            Place::Bucket(store) => Ok(Some(store)),
+            Place::Folder { path, store } => match store.get_or_try_init(|| self::folder(path.clone(), false)).await {
+                Ok(store) => Ok(Some(store)),
+                Err(Missing::Folder) => Ok(None),
+                Err(Missing::Because(error)) => Err(error),
+            },
+        }
+    }
+}
+
+/// Why a folder can't be opened.
+enum Missing {
+    Folder,
+    Because(Error),
+}
+
+impl From<Missing> for Error {
+    fn from(missing: Missing) -> Self {
+        match missing {
+            Missing::Folder => Self::internal("a folder that was just made is missing"),
+            Missing::Because(error) => error,
+        }
+    }
+}
+
+/// Opens a folder, off the async threads.
+async fn folder(path: PathBuf, make: bool) -> Result<Arc<dyn ObjectStore>, Missing> {
+    let opening = tokio::task::spawn_blocking(move || open_folder(&path, make));
+    opening.await.unwrap_or_else(|panic| Err(Missing::Because(Error::internal(format!("opening a folder: {panic}")))))
+}
+
+fn open_folder(path: &FilePath, make: bool) -> Result<Arc<dyn ObjectStore>, Missing> {
+    if make {
+        std::fs::create_dir_all(path).map_err(|error| Missing::Because(unavailable(error)))?;
+    } else if !path.is_dir() {
+        return Err(Missing::Folder);
+    }
+    let store = LocalFileSystem::new_with_prefix(path).map_err(|error| Missing::Because(unavailable(error)))?;
+    // The row that names an image is durable, so the image must be.
+    Ok(Arc::new(store.with_fsync(true)))
+}
+
+fn bucket(config: &MediaConfig, bucket: &str, prefix: &str) -> Result<Arc<dyn ObjectStore>, Error> {
+    let options = ClientOptions::new().with_connect_timeout(CONNECT_TIMEOUT).with_timeout(REQUEST_TIMEOUT);
+    let mut builder = AmazonS3Builder::new()
+        .with_bucket_name(bucket)
+        .with_region(&config.s3_region)
+        .with_retry(RetryConfig { max_retries: RETRIES_MAX, retry_timeout: RETRY_TIMEOUT, ..RetryConfig::default() })
+        .with_client_options(options.with_allow_http(config.s3_endpoint.starts_with("http://")));
+    if !config.s3_endpoint.is_empty() {
+        builder = builder.with_endpoint(&config.s3_endpoint);
+    }
+    if let (Some(id), Some(secret)) = (&config.s3_access_key, &config.s3_secret_key) {
+        builder = builder.with_access_key_id(&**id).with_secret_access_key(&**secret);
+    }
+    let store = builder.build().map_err(unavailable)?;
+    Ok(if prefix.is_empty() { Arc::new(store) } else { Arc::new(PrefixStore::new(store, prefix)) })
+}
+
+fn unavailable(error: impl std::fmt::Display) -> Error {
+    tracing::warn!(%error, "the media store failed");
+    let detail = Text::fixed(
+        "Images can't be reached right now; try again in a moment.",
+        "지금은 이미지를 사용할 수 없습니다. 잠시 후 다시 시도하세요.",
+    );
+    Error::new(Kind::Busy, "media_unavailable", detail).because(error.to_string()).retry_after_s(5)
+}

@@ -1,0 +1,156 @@
+//! What every face calls: what others see of a user, how that changes, and the end of it.
+
+use bytes::Bytes;
+
+use super::images::{Images, store as images};
+use super::model::{Counts, User};
+use super::rules::{self, may_change, user_not_found};
+use super::service::Users;
+use super::standing::Change;
+use super::{codes, store};
+use crate::kernel::check::Check;
+use crate::kernel::error::Error;
+use crate::kernel::ids::UserId;
+
+/// A user, and what the community sees of them in numbers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Profile {
+    /// The user.
+    pub user: User,
+    /// The numbers.
+    pub counts: Counts,
+}
+
+/// What somebody wants to change of their profile; `None` stays as it is.
+#[derive(Debug, Default)]
+pub struct ProfileChange {
+    /// Another name.
+    pub name: Option<String>,
+    /// Another greeting.
+    pub greeting: Option<String>,
+    /// Another image.
+    pub image: ImageChange,
+}
+
+/// What becomes of a profile's image.
+#[derive(Debug, Default)]
+pub enum ImageChange {
+    /// Nothing.
+    #[default]
+    Keep,
+    /// It goes.
+    Remove,
+    /// These bytes take its place, if they are an image.
+    Replace(Bytes),
+    /// Something was given that can't be one.
+    NotAnImage,
+}
+
+impl Users {
+    /// A user with their counts; one who has withdrawn is still there, without a name.
+    ///
+    /// # Errors
+    /// `404 user_not_found`.
+    pub async fn profile(&self, id: UserId) -> Result<Profile, Error> {
+        self.db
+            .read(move |conn| {
+                let user = store::by_id(conn, id)?.ok_or_else(user_not_found)?;
+                Ok(Profile { user, counts: store::counts(conn, id)? })
+            })
+            .await
+    }
+
+    /// Changes what others see of a user, all of it or nothing. The image that was shown before is deleted.
+    ///
+    /// # Errors
+    /// `422` with every fault, `404 user_not_found`, `409 account_deleted`, `503 media_unavailable`.
+    pub async fn change_profile(&self, id: UserId, change: ProfileChange) -> Result<User, Error> {
+        let mut check = Check::new();
+        let name = change.name.map(|name| rules::name(&mut check, Some(&name)));
+        let greeting = change.greeting.map(|greeting| rules::greeting(&mut check, Some(&greeting)));
+        let image = match change.image {
+            ImageChange::Keep => None,
+            ImageChange::Remove => Some(None),
+            ImageChange::Replace(sent) => match self.images.recode(sent).await? {
+                Ok(recoded) => Some(Some(recoded)),
+                Err(fault) => {
+                    check.noted(fault);
+                    None
+                }
+            },
+            ImageChange::NotAnImage => {
+                check.noted(super::images::not_an_image());
+                None
+            }
+        };
+        check.done()?;
+
+        let image = match image {
+            Some(Some(recoded)) => {
+                let name = Images::fresh_name(&recoded);
+                let (noted, now) = (name.clone(), self.clock.now());
+                self.db.write(move |conn| Ok(images::note_unused(conn, &noted, now)?)).await?;
+                self.images.put(&name, recoded).await?;
+                Some(Some(name))
+            }
+            other => other.map(|_| None),
+        };
+        let now = self.clock.now();
+        let (user, old) = self
+            .db
+            .write(move |conn| {
+                let before = store::by_id(conn, id)?.ok_or_else(user_not_found)?;
+                may_change(&before)?;
+                let name = name.as_deref().unwrap_or(&before.name);
+                store::set_texts(conn, id, name, greeting.as_deref().unwrap_or(&before.greeting))?;
+                let mut old = None;
+                if let Some(image) = image {
+                    if let Some(name) = &image
+                        && !images::forget_unused(conn, name)?
+                    {
+                        return Err(Error::internal("an image was left behind before its user could show it"));
+                    }
+                    images::set_image(conn, id, image.as_deref())?;
+                    old = before.profile_image;
+                    if let Some(old) = &old {
+                        images::note_unused(conn, old, now)?;
+                    }
+                }
+                let user = store::by_id(conn, id)?.ok_or_else(user_not_found)?;
+                Ok((user, old))
+            })
+            .await?;
+        if let Some(old) = old {
+            self.images.discard(&self.db, old).await;
+        }
+        Ok(user)
+    }
+
+    /// Withdraws a user: the number stays, with state `deleted`, and no personal data; every session is gone. Orders stay.
+    ///
+    /// # Errors
+    /// `404 user_not_found`, `409 account_deleted`.
+    pub async fn delete(&self, id: UserId) -> Result<User, Error> {
+        let now = self.clock.now();
+        let (user, image) = self
+            .commit(move |conn| {
+                let before = store::by_id(conn, id)?.ok_or_else(user_not_found)?;
+                may_change(&before)?;
+                if let Some(image) = &before.profile_image {
+                    images::note_unused(conn, image, now)?;
+                }
+                if let Some(email) = &before.email {
+                    codes::store::forget(conn, email)?;
+                }
+                store::erase(conn, id, now)?;
+                let user = store::by_id(conn, id)?.ok_or_else(user_not_found)?;
+                let change = Change::User(id, user.role, user.state);
+                Ok(((user, before.profile_image), vec![change]))
+            })
+            .await?;
+        if let Some(image) = image {
+            self.images.discard(&self.db, image).await;
+        }
+        Ok(user)
+    }
+}

@@ -1,0 +1,123 @@
+//! Counts that nothing may shake: random deeds, and races.
+
+use futures_util::future::join_all;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use reqwest::Method;
+
+use crate::support::{Member, TestApp};
+
+/// Something that one of three members does, to the thing with an index among those that there are.
+#[derive(Debug, Clone)]
+enum Deed {
+    Write,
+    Comment(usize),
+    Like(usize, bool),
+    LikeComment(usize, bool),
+    Follow(usize, bool),
+    DeletePost(usize),
+    DeleteComment(usize),
+}
+
+fn deed() -> impl Strategy<Value = (usize, Deed)> {
+    let which = 0_usize..4;
+    let deed = prop_oneof![
+        1 => Just(Deed::Write),
+        2 => which.clone().prop_map(Deed::Comment),
+        4 => (which.clone(), any::<bool>()).prop_map(|(index, on)| Deed::Like(index, on)),
+        3 => (which.clone(), any::<bool>()).prop_map(|(index, on)| Deed::LikeComment(index, on)),
+        2 => (which.clone(), any::<bool>()).prop_map(|(index, on)| Deed::Follow(index, on)),
+        1 => which.clone().prop_map(Deed::DeletePost),
+        1 => which.prop_map(Deed::DeleteComment),
+    ];
+    (0_usize..3, deed)
+}
+
+async fn does(members: &[Member], who: usize, deed: &Deed) {
+    let me = &members[who];
+    let method = |on: bool| if on { Method::PUT } else { Method::DELETE };
+    let number = |index: usize| index + 1;
+    let answer = match *deed {
+        Deed::Write => {
+            me.write("a").await;
+            return;
+        }
+        Deed::Comment(post) => {
+            let path = format!("/activity/posts/{}/comments", number(post));
+            me.post(&path, &serde_json::json!({"content": "c"})).await
+        }
+        Deed::Like(post, on) => me.does(method(on), &format!("/activity/posts/{}/like", number(post))).await,
+        Deed::LikeComment(comment, on) => {
+            me.does(method(on), &format!("/activity/comments/{}/like", number(comment))).await
+        }
+        Deed::Follow(user, on) => me.does(method(on), &format!("/activity/follows/{}", number(user))).await,
+        Deed::DeletePost(post) => me.does(Method::DELETE, &format!("/activity/posts/{}", number(post))).await,
+        Deed::DeleteComment(comment) => {
+            me.does(Method::DELETE, &format!("/activity/comments/{}", number(comment))).await
+        }
+    };
+    assert!([200, 201, 204, 403, 404, 422].contains(&answer.status.as_u16()), "{deed:?}: {answer:?}");
+}
+
+#[test]
+fn any_mix_of_deeds_leaves_the_counts_equal_to_the_rows() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut runner = TestRunner::new(Config { cases: 12, failure_persistence: None, ..Config::default() });
+    runner
+        .run(&proptest::collection::vec(deed(), 1..80), |deeds| {
+            runtime.block_on(async {
+                let app = TestApp::still(|_| {}).await;
+                let members = [app.member("ann").await, app.member("bob").await, app.member("eve").await];
+                members[0].write("the first").await;
+                for (who, deed) in &deeds {
+                    does(&members, *who, deed).await;
+                }
+                app.audit().await;
+            });
+            Ok(())
+        })
+        .unwrap();
+}
+
+#[tokio::test]
+async fn likes_that_race_are_counted_once_each() {
+    let app = TestApp::start().await;
+    let author = app.member("author").await;
+    let post = author.write("a").await;
+    let mut members = Vec::new();
+    for index in 0..8 {
+        members.push(app.member(&format!("m{index}")).await);
+    }
+    // Everybody likes five times at once; half of them take it back, five times at once.
+    let likes = members.iter().flat_map(|member| (0..5).map(move |_| member.like(post)));
+    assert!(join_all(likes).await.iter().all(|answer| answer.status == 200));
+    let unlikes = members.iter().step_by(2).flat_map(|member| (0..5).map(move |_| member.unlike(post)));
+    assert!(join_all(unlikes).await.iter().all(|answer| answer.status == 200));
+    let seen = author.get(&format!("/activity/posts/{post}")).await.ok(200);
+    assert_eq!(seen["likeCount"], 4);
+    let told = author.activities("my-post-alarm").await;
+    assert_eq!(told.len(), 8 + 4, "a repeat is no activity: {told:?}");
+    // The same from both sides at once: whichever comes last, the counts are right.
+    let both = members.iter().flat_map(|member| [(member, true), (member, false)]);
+    let both =
+        both.map(|(member, on)| async move { if on { member.like(post).await } else { member.unlike(post).await } });
+    assert!(join_all(both).await.iter().all(|answer| answer.status == 200));
+    app.audit().await;
+}
+
+#[tokio::test]
+async fn what_races_with_a_deletion_is_all_or_nothing() {
+    let app = TestApp::start().await;
+    let (ann, bob) = (app.member("ann").await, app.member("bob").await);
+    for _ in 0..10 {
+        let post = ann.write("a").await;
+        let path = format!("/activity/posts/{post}");
+        let comment = format!("{path}/comments");
+        let body = serde_json::json!({"content": "c"});
+        let (like, comment, delete) =
+            tokio::join!(bob.like(post), bob.post(&comment, &body), ann.does(Method::DELETE, &path));
+        delete.ok(204);
+        assert!([200, 404].contains(&like.status.as_u16()) && [201, 404].contains(&comment.status.as_u16()));
+    }
+    app.audit().await;
+}
