@@ -128,14 +128,23 @@ const INVARIANTS: &[Invariant] = &[
     (
         "keys_have_their_order",
         "an idempotency key's order exists and is that buyer's",
-        "SELECT k.buyer_id || ' ' || k.path || ' ' || k.key FROM idempotency_keys k LEFT JOIN orders o \
+        "SELECT k.buyer_id || ' ' || k.path || ' ' || k.key FROM (SELECT buyer_id, path, key, order_id FROM idempotency_keys \
+         UNION ALL SELECT buyer_id, path, key, order_id FROM idempotency_keys_unfiled) k LEFT JOIN orders o \
          ON o.id = k.order_id WHERE k.order_id IS NOT NULL AND (o.id IS NULL OR o.buyer_id <> k.buyer_id)",
     ),
     (
         "one_order_per_key",
         "no two keys of one buyer's purchases gave the same order",
-        "SELECT lower(hex(order_id)) FROM idempotency_keys WHERE order_id IS NOT NULL \
+        "SELECT lower(hex(order_id)) FROM (SELECT path, order_id FROM idempotency_keys UNION ALL SELECT path, order_id \
+         FROM idempotency_keys_unfiled) k WHERE order_id IS NOT NULL \
          AND path IN ('/payments', '/payments/pre-order') GROUP BY order_id HAVING COUNT(*) > 1",
+    ),
+    (
+        "keys_are_used_once",
+        "every key stands once among the filed keys and those that wait to be",
+        "SELECT buyer_id || ' ' || path || ' ' || key FROM (SELECT buyer_id, path, key FROM idempotency_keys \
+         UNION ALL SELECT buyer_id, path, key FROM idempotency_keys_unfiled) k \
+         GROUP BY buyer_id, path, key HAVING COUNT(*) > 1",
     ),
     (
         "money_is_accounted_for",

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::board::Board;
-use super::command::{Answered, Command, KeyRecord, KeyedRequest, Outcome};
+use super::command::{Answered, Command, Key, KeyRecord, KeyedRequest, Outcome};
 use super::decide::{Book, decide, keyed_request};
 use super::model::{Offer, Units};
 use super::queries;
@@ -23,10 +23,10 @@ use crate::store::{Conn, StoreError, bind};
 /// How many holds that have run out a batch ends on its way; the sweeper sees to the rest.
 const DUE_MAX: i64 = 256;
 
-/// How many orders wait to be filed under their buyers, at most: more would make reading them slow, fewer would make
+/// How many orders, and how many keys, wait to be filed, at most: more would make reading them slow, fewer would make
 /// filing dear.
 const UNFILED_MAX: usize = 8_192;
-/// How many buyers' live units are remembered between batches, at most.
+/// How many buyers' live units, and how many keys, are remembered between batches, at most.
 const REMEMBERED_MAX: usize = 65_536;
 
 /// The adapter, shared by the engine, the catalogue's changes and the reloads. It holds no driver: its work runs on the
@@ -46,7 +46,9 @@ struct Memory {
     /// Units in live orders. A buyer of a limited product who has an order that is not filed yet is always here: what is
     /// not remembered is read from the filed orders alone.
     live: HashMap<(UserId, ProductId), Units>,
-    /// How many orders are not filed yet.
+    /// Keys that were used. One that is not filed yet is always here: what is not remembered is looked up among the filed.
+    keys: HashMap<Key, KeyRecord>,
+    /// How many orders or keys are not filed yet, whichever are more.
     unfiled: usize,
 }
 
@@ -131,7 +133,7 @@ fn run_batch(
         filed = file(&Conn::of(&transaction))?;
     }
     let now = clock.now();
-    let mut book = Book { offers: memory.offers, live: memory.live, ..Book::default() };
+    let mut book = Book { offers: memory.offers, live: memory.live, keys: memory.keys, ..Book::default() };
     let due = load_due(&Conn::of(&transaction), &mut book, now)?;
     book.behind = i64::try_from(due.len()) == Ok(DUE_MAX);
     load(&Conn::of(&transaction), &mut book, commands)?;
@@ -146,25 +148,32 @@ fn run_batch(
         if memory.unfiled >= UNFILED_MAX {
             file(&Conn::of(&transaction))?;
             memory.unfiled = 0;
+            book.keys.clear();
         }
         transaction.commit().map_err(StoreError::from)?;
         board.publish(book.changes.offers.iter().filter_map(|product| book.offers.get(product)), now);
     }
-    if book.live.len() > REMEMBERED_MAX {
+    if book.live.len().max(book.keys.len()) > REMEMBERED_MAX {
         return Ok((outcomes, Memory::default())); // the next batch files what is left, and begins anew
     }
-    Ok((outcomes, Memory { offers: book.offers, live: book.live, ..memory }))
+    Ok((outcomes, Memory { offers: book.offers, live: book.live, keys: book.keys, ..memory }))
 }
 
-/// Files the orders that were noted since the last time under their buyers; gives how many.
+/// Files what was noted since the last time: orders under their buyers, and keys; gives how many.
 fn file(conn: &Conn<'_>) -> Result<usize, StoreError> {
-    const FILE: &str = "INSERT INTO orders_by_buyer (buyer_id, order_id, product_id) \
+    const FILE_ORDERS: &str = "INSERT INTO orders_by_buyer (buyer_id, order_id, product_id) \
          SELECT buyer_id, order_id, product_id FROM orders_unfiled ORDER BY buyer_id, order_id";
-    let filed = conn.execute(FILE, &[])?;
-    if filed > 0 {
+    const FILE_KEYS: &str = "INSERT INTO idempotency_keys (buyer_id, path, key, body_hash, order_id, refusal, created_at) \
+         SELECT buyer_id, path, key, body_hash, order_id, refusal, created_at FROM idempotency_keys_unfiled \
+         ORDER BY buyer_id, path, key";
+    let (orders, keys) = (conn.execute(FILE_ORDERS, &[])?, conn.execute(FILE_KEYS, &[])?);
+    if orders > 0 {
         conn.execute("DELETE FROM orders_unfiled", &[])?;
     }
-    Ok(filed)
+    if keys > 0 {
+        conn.execute("DELETE FROM idempotency_keys_unfiled", &[])?;
+    }
+    Ok(orders + keys)
 }
 
 fn decide_on(book: &mut Book, command: &Command, now: Timestamp) -> Result<Outcome, Error> {
@@ -243,30 +252,33 @@ fn load_live(conn: &Conn<'_>, book: &mut Book, buyer: UserId, product: &ProductI
 }
 
 fn load_key(conn: &Conn<'_>, book: &mut Book, request: &KeyedRequest) -> Result<(), StoreError> {
+    if !book.keys.contains_key(&request.key)
+        && let Some(record) = read_key(conn, &request.key)?
+    {
+        book.keys.insert(request.key.clone(), record);
+    }
+    // A key that is remembered has its order in the database, or in this batch.
+    if let Some(Answered::Order(order)) = book.keys.get(&request.key).map(|record| record.answer.clone()) {
+        load_order(conn, book, order)?;
+    }
+    Ok(())
+}
+
+/// What a filed key stands for.
+fn read_key(conn: &Conn<'_>, key: &Key) -> Result<Option<KeyRecord>, StoreError> {
     const SQL: &str = "SELECT body_hash, order_id, refusal FROM idempotency_keys \
          WHERE buyer_id = $1 AND path = $2 AND key = $3";
-    let key = &request.key;
-    if book.keys.contains_key(key) {
-        return Ok(());
-    }
-    let record = conn.row(SQL, bind![key.buyer.0, &key.path, &key.key], |row| {
+    conn.row(SQL, bind![key.buyer.0, &key.path, &key.key], |row| {
         let body_hash = row.id(0, |bytes| bytes.try_into().ok())?;
         let answer = match row.bytes_or_null(1)?.as_deref().and_then(OrderId::from_bytes) {
             Some(order) => Answered::Order(order),
             None => Answered::Refused(row.parsed(2)?),
         };
         Ok(KeyRecord { body_hash, answer })
-    })?;
-    if let Some(record) = record {
-        if let Answered::Order(order) = record.answer {
-            load_order(conn, book, order)?;
-        }
-        book.keys.insert(key.clone(), record);
-    }
-    Ok(())
+    })
 }
 
-/// Writes what the batch changed, each product's counts once; gives how many orders are new.
+/// Writes what the batch changed, each product's counts once; gives how many orders, or keys, are new: the larger number.
 fn save(connection: &Connection, book: &Book, now: Timestamp) -> Result<usize, StoreError> {
     const NOTE_ORDER: &str = "INSERT INTO orders_unfiled (buyer_id, order_id, product_id) VALUES ($1, $2, $3)";
     const UPDATE_OFFER: &str =
@@ -297,13 +309,13 @@ fn save(connection: &Connection, book: &Book, now: Timestamp) -> Result<usize, S
         update_offer.execute(bind![total, stock.available, stock.held, stock.sold, *movement_count, product])?;
     }
     save_keys(&conn, book, now)?;
-    Ok(new)
+    Ok(new.max(book.changes.keys.len()))
 }
 
 fn save_keys(conn: &Conn<'_>, book: &Book, now: Timestamp) -> Result<(), StoreError> {
-    const INSERT_KEY: &str = "INSERT INTO idempotency_keys (buyer_id, path, key, body_hash, order_id, refusal, created_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7)";
-    let mut insert_key = conn.repeated(INSERT_KEY)?;
+    const NOTE_KEY: &str = "INSERT INTO idempotency_keys_unfiled \
+         (buyer_id, path, key, body_hash, order_id, refusal, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    let mut note_key = conn.repeated(NOTE_KEY)?;
     for key in &book.changes.keys {
         let record = &book.keys[key];
         let (order, refusal) = match &record.answer {
@@ -311,7 +323,7 @@ fn save_keys(conn: &Conn<'_>, book: &Book, now: Timestamp) -> Result<(), StoreEr
             Answered::Refused(refusal) => (None, Some(refusal.as_str())),
         };
         let hash = record.body_hash.as_slice();
-        insert_key.execute(bind![key.buyer.0, &key.path, &key.key, hash, order, refusal, now.0])?;
+        note_key.execute(bind![key.buyer.0, &key.path, &key.key, hash, order, refusal, now.0])?;
     }
     Ok(())
 }

@@ -103,14 +103,21 @@ impl Source for ByLikes<'_> {
     }
 
     fn heads(&self, before: LikeRank) -> Result<Vec<(LikeRank, UserId)>, StoreError> {
-        const SQL: &str = "SELECT f.followee_id, p.like_count, p.id FROM follows f CROSS JOIN posts p ON p.id = COALESCE(\
-             (SELECT q.id FROM posts q WHERE q.author_id = f.followee_id AND q.deleted_at IS NULL \
+        // Both parts of a rank stand in the index; joining the posts to have the second would read a row for each member.
+        const SQL: &str = "SELECT f.followee_id, COALESCE(\
+             (SELECT q.like_count || '.' || q.id FROM posts q WHERE q.author_id = f.followee_id AND q.deleted_at IS NULL \
              AND q.like_count = $1 AND q.id < $2 ORDER BY q.id DESC LIMIT 1), \
-             (SELECT q.id FROM posts q WHERE q.author_id = f.followee_id AND q.deleted_at IS NULL \
-             AND q.like_count < $3 ORDER BY q.like_count DESC, q.id DESC LIMIT 1)) WHERE f.follower_id = $4";
-        self.conn.rows(SQL, bind![before.likes, before.post.0, before.likes, self.reader.0], |row| {
-            Ok((LikeRank { likes: row.int(1)?, post: PostId(row.int(2)?) }, UserId(row.int(0)?)))
-        })
+             (SELECT q.like_count || '.' || q.id FROM posts q WHERE q.author_id = f.followee_id AND q.deleted_at IS NULL \
+             AND q.like_count < $3 ORDER BY q.like_count DESC, q.id DESC LIMIT 1)) FROM follows f WHERE f.follower_id = $4";
+        let values = bind![before.likes, before.post.0, before.likes, self.reader.0];
+        let heads = self.conn.rows(SQL, values, |row| Ok((row.text_or_null(1)?, UserId(row.int(0)?))))?;
+        let heads = heads.into_iter().filter_map(|(rank, member)| rank.map(|rank| (rank, member)));
+        heads
+            .map(|(rank, member)| match rank.parse() {
+                Ok(rank) => Ok((rank, member)),
+                Err(error) => Err(StoreError::Other(format!("the rank {rank} of a post: {error}"))),
+            })
+            .collect()
     }
 
     fn next(&self, member: UserId, before: LikeRank) -> Result<Option<LikeRank>, StoreError> {

@@ -30,7 +30,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// The most page cache of the writer: the leaves of a large sale's index by buyer, which purchases hit at random.
 const WRITER_CACHE_KIB: i32 = 65_536;
 /// The most page cache of a reader.
-const READER_CACHE_KIB: i32 = 8_192;
+const READER_CACHE_KIB: i32 = 32_768;
 /// The first SQLite without the fault that could corrupt a WAL database when it was reset (`sqlite.org/wal.html`).
 const SQLITE_OLDEST: (i32, &str) = (3_051_003, "3.51.3");
 

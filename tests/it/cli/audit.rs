@@ -25,11 +25,16 @@ const FAULTS: &[(&str, &str)] = &[
     ("movements_have_their_order", "UPDATE movements SET order_id = randomblob(16) WHERE kind = 'sell'"),
     ("buyers_keep_their_limit", "UPDATE offers SET per_buyer_limit = 1 WHERE product_id = 'p'"),
     ("orders_are_found_by_their_buyer", "DELETE FROM orders_unfiled"),
-    ("keys_have_their_order", "UPDATE idempotency_keys SET order_id = randomblob(16)"),
+    ("keys_have_their_order", "UPDATE idempotency_keys_unfiled SET order_id = randomblob(16)"),
     (
         "one_order_per_key",
         "INSERT INTO idempotency_keys SELECT buyer_id, '/payments', key, body_hash, order_id, refusal, created_at \
-         FROM idempotency_keys",
+         FROM idempotency_keys_unfiled",
+    ),
+    (
+        "keys_are_used_once",
+        "INSERT INTO idempotency_keys SELECT buyer_id, path, key, body_hash, NULL, 'sold_out', created_at \
+         FROM idempotency_keys_unfiled",
     ),
     ("money_is_accounted_for", "UPDATE orders SET payment_status = 'unpaid' WHERE state = 'completed'"),
     ("charges_are_not_shared", "UPDATE orders SET payment_reference = 'same' WHERE state IN ('completed', 'refunded')"),
