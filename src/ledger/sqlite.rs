@@ -23,9 +23,11 @@ use crate::store::{Conn, StoreError, bind};
 /// How many holds that have run out a batch ends on its way; the sweeper sees to the rest.
 const DUE_MAX: i64 = 256;
 
-/// How many orders, and how many keys, wait to be filed, at most: more would make reading them slow, fewer would make
+/// How many orders wait to be filed under their buyers, at most: more would make reading them slow, fewer would make
 /// filing dear.
-const UNFILED_MAX: usize = 8_192;
+const UNFILED_ORDERS_MAX: usize = 8_192;
+/// How many keys wait to be filed, at most. They are remembered, and nobody reads them meanwhile.
+const UNFILED_KEYS_MAX: usize = 32_768;
 /// How many buyers' live units, and how many keys, are remembered between batches, at most.
 const REMEMBERED_MAX: usize = 65_536;
 
@@ -48,8 +50,14 @@ struct Memory {
     live: HashMap<(UserId, ProductId), Units>,
     /// Keys that were used. One that is not filed yet is always here: what is not remembered is looked up among the filed.
     keys: HashMap<Key, KeyRecord>,
-    /// How many orders or keys are not filed yet, whichever are more.
-    unfiled: usize,
+    unfiled: Unfiled,
+}
+
+/// How many are not filed yet.
+#[derive(Debug, Clone, Copy, Default)]
+struct Unfiled {
+    orders: usize,
+    keys: usize,
 }
 
 impl SqliteLedger {
@@ -130,7 +138,7 @@ fn run_batch(
     let mut filed = 0;
     if version != memory.data_version {
         memory = Memory { data_version: version, ..Memory::default() };
-        filed = file(&Conn::of(&transaction))?;
+        filed = file_orders(&Conn::of(&transaction))? + file_keys(&Conn::of(&transaction))?;
     }
     let now = clock.now();
     let mut book = Book { offers: memory.offers, live: memory.live, keys: memory.keys, ..Book::default() };
@@ -141,13 +149,19 @@ fn run_batch(
         decide_on(&mut book, command, now)?;
     }
     let outcomes = commands.iter().map(|command| decide_on(&mut book, command, now)).collect::<Result<_, _>>()?;
+    let mut unfiled = memory.unfiled;
     if book.changes.is_empty() && filed == 0 {
         transaction.rollback().map_err(StoreError::from)?;
     } else {
-        memory.unfiled += save(&transaction, &book, now)?;
-        if memory.unfiled >= UNFILED_MAX {
-            file(&Conn::of(&transaction))?;
-            memory.unfiled = 0;
+        let new = save(&transaction, &book, now)?;
+        unfiled = Unfiled { orders: unfiled.orders + new.orders, keys: unfiled.keys + new.keys };
+        if unfiled.orders >= UNFILED_ORDERS_MAX {
+            file_orders(&Conn::of(&transaction))?;
+            unfiled.orders = 0;
+        }
+        if unfiled.keys >= UNFILED_KEYS_MAX {
+            file_keys(&Conn::of(&transaction))?;
+            unfiled.keys = 0;
             book.keys.clear();
         }
         transaction.commit().map_err(StoreError::from)?;
@@ -156,24 +170,31 @@ fn run_batch(
     if book.live.len().max(book.keys.len()) > REMEMBERED_MAX {
         return Ok((outcomes, Memory::default())); // the next batch files what is left, and begins anew
     }
-    Ok((outcomes, Memory { offers: book.offers, live: book.live, keys: book.keys, ..memory }))
+    let Memory { data_version, .. } = memory;
+    Ok((outcomes, Memory { data_version, offers: book.offers, live: book.live, keys: book.keys, unfiled }))
 }
 
-/// Files what was noted since the last time: orders under their buyers, and keys; gives how many.
-fn file(conn: &Conn<'_>) -> Result<usize, StoreError> {
-    const FILE_ORDERS: &str = "INSERT INTO orders_by_buyer (buyer_id, order_id, product_id) \
+/// Files the orders that were noted since the last time under their buyers; gives how many.
+fn file_orders(conn: &Conn<'_>) -> Result<usize, StoreError> {
+    const FILE: &str = "INSERT INTO orders_by_buyer (buyer_id, order_id, product_id) \
          SELECT buyer_id, order_id, product_id FROM orders_unfiled ORDER BY buyer_id, order_id";
-    const FILE_KEYS: &str = "INSERT INTO idempotency_keys (buyer_id, path, key, body_hash, order_id, refusal, created_at) \
+    file(conn, FILE, "DELETE FROM orders_unfiled")
+}
+
+/// Files the keys that were noted since the last time; gives how many.
+fn file_keys(conn: &Conn<'_>) -> Result<usize, StoreError> {
+    const FILE: &str = "INSERT INTO idempotency_keys (buyer_id, path, key, body_hash, order_id, refusal, created_at) \
          SELECT buyer_id, path, key, body_hash, order_id, refusal, created_at FROM idempotency_keys_unfiled \
          ORDER BY buyer_id, path, key";
-    let (orders, keys) = (conn.execute(FILE_ORDERS, &[])?, conn.execute(FILE_KEYS, &[])?);
-    if orders > 0 {
-        conn.execute("DELETE FROM orders_unfiled", &[])?;
+    file(conn, FILE, "DELETE FROM idempotency_keys_unfiled")
+}
+
+fn file(conn: &Conn<'_>, insert: &str, empty: &str) -> Result<usize, StoreError> {
+    let filed = conn.execute(insert, &[])?;
+    if filed > 0 {
+        conn.execute(empty, &[])?;
     }
-    if keys > 0 {
-        conn.execute("DELETE FROM idempotency_keys_unfiled", &[])?;
-    }
-    Ok(orders + keys)
+    Ok(filed)
 }
 
 fn decide_on(book: &mut Book, command: &Command, now: Timestamp) -> Result<Outcome, Error> {
@@ -278,8 +299,8 @@ fn read_key(conn: &Conn<'_>, key: &Key) -> Result<Option<KeyRecord>, StoreError>
     })
 }
 
-/// Writes what the batch changed, each product's counts once; gives how many orders, or keys, are new: the larger number.
-fn save(connection: &Connection, book: &Book, now: Timestamp) -> Result<usize, StoreError> {
+/// Writes what the batch changed, each product's counts once; gives how many orders and keys are new.
+fn save(connection: &Connection, book: &Book, now: Timestamp) -> Result<Unfiled, StoreError> {
     const NOTE_ORDER: &str = "INSERT INTO orders_unfiled (buyer_id, order_id, product_id) VALUES ($1, $2, $3)";
     const UPDATE_OFFER: &str =
         "UPDATE offers SET total = $1, available = $2, held = $3, sold = $4, movement_count = $5 WHERE product_id = $6";
@@ -309,7 +330,7 @@ fn save(connection: &Connection, book: &Book, now: Timestamp) -> Result<usize, S
         update_offer.execute(bind![total, stock.available, stock.held, stock.sold, *movement_count, product])?;
     }
     save_keys(&conn, book, now)?;
-    Ok(new.max(book.changes.keys.len()))
+    Ok(Unfiled { orders: new, keys: book.changes.keys.len() })
 }
 
 fn save_keys(conn: &Conn<'_>, book: &Book, now: Timestamp) -> Result<(), StoreError> {
