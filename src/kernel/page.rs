@@ -79,11 +79,14 @@ impl Cursors {
         let more = items.len() > limit as usize;
         items.truncate(limit as usize);
         let last = items.last().filter(|_| more);
-        let next_cursor = last.map(|item| {
-            let rest = format!("{}~{}", self.0, key(item));
-            format!("{rest}~{}", check(owner, &rest))
-        });
+        let next_cursor = last.map(|item| self.cursor_within(owner, key(item)));
         Page { items, next_cursor }
+    }
+
+    /// The cursor of what comes behind `key` in the list that there is one of for each `owner`.
+    pub fn cursor_within<K: Display>(self, owner: i64, key: K) -> String {
+        let rest = format!("{}~{key}", self.0);
+        format!("{rest}~{}", check(owner, &rest))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use super::model::{Entry, FeedPage, FeedType, LikeRank, Sort, View};
-use super::rules::{Source, Wanted, collect};
+use super::rules::{Found, Source, Wanted, collect};
 use super::store::{self, Activities, ByDate, ByLikes};
 use super::stream::Hub;
 use crate::activity::{Activity, Post};
@@ -86,7 +86,8 @@ impl Newsfeed {
         self.activity.liked_among(reader, &ids).await
     }
 
-    /// A page of activities, the latest first.
+    /// A page of activities, the latest first. It may be short, or empty, and not be the last one, when much of what was
+    /// done is not shown any more.
     ///
     /// # Errors
     /// A cursor of another list.
@@ -96,8 +97,12 @@ impl Newsfeed {
         self.views.keep_up(self.db.version());
         let load = async {
             let wanted = Wanted { before, after: None, limit: page.limit as usize + 1 };
-            let entries = self.db.read(move |conn| Ok(entries(conn, reader, view, wanted)?)).await?;
-            Ok(Arc::new(cursors.page_within(reader.0, entries, page.limit, |entry| entry.id)))
+            let found = self.db.read(move |conn| Ok(entries(conn, reader, view, wanted)?)).await?;
+            let mut shown = cursors.page_within(reader.0, found.items, page.limit, |entry| entry.id);
+            if let Some(reached) = found.given_up.filter(|_| shown.next_cursor.is_none()) {
+                shown.next_cursor = Some(cursors.cursor_within(reader.0, reached));
+            }
+            Ok(Arc::new(shown))
         };
         self.views.get_or_load((view, reader, before, page.limit), load).await
     }
@@ -138,7 +143,7 @@ fn posts(conn: &Conn<'_>, of: FeedType, before: Before, limit: usize) -> Result<
 /// Everybody's rows, or those of `members` of them.
 fn pick<S: Source>(source: &S, members: Option<usize>, wanted: Wanted<S::Key>) -> Result<Vec<S::Item>, StoreError> {
     if let Some(members) = members {
-        return collect(source, members, wanted);
+        return Ok(collect(source, members, wanted)?.items);
     }
     let keys = source.newest(wanted.before, wanted.limit)?;
     keys.into_iter().filter_map(|(key, _)| source.show(key).transpose()).collect()
@@ -150,7 +155,7 @@ pub(super) fn entries(
     reader: UserId,
     view: View,
     wanted: Wanted<ActivityId>,
-) -> Result<Vec<Entry>, StoreError> {
+) -> Result<Found<ActivityId, Entry>, StoreError> {
     let members = match view {
         View::MyFollowing => store::counts(conn, reader)?.0,
         View::MyFollower => store::counts(conn, reader)?.1,

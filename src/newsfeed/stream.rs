@@ -108,14 +108,16 @@ impl Newsfeed {
         let wanted = Wanted { before: ActivityId(to.0 + 1), after: Some(since), limit: PAST_MAX + 1 };
         self.db
             .read(move |conn| {
-                let mut events = BTreeMap::new();
+                let (mut events, mut missed) = (BTreeMap::new(), false);
                 for view in View::ALL {
-                    for entry in entries(conn, reader, view, wanted)? {
+                    let found = entries(conn, reader, view, wanted)?;
+                    missed |= found.given_up.is_some();
+                    for entry in found.items {
                         let (_, views) = events.entry(entry.id).or_insert_with(|| (entry, Vec::new()));
                         views.push(view);
                     }
                 }
-                let missed = events.len() > PAST_MAX;
+                missed |= events.len() > PAST_MAX;
                 let latest = events.into_values().rev().take(PAST_MAX).collect::<Vec<_>>();
                 let shown = latest.into_iter().rev().map(|(entry, views)| {
                     let post = written(conn, entry.kind, entry.post)?;

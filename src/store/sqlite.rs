@@ -92,11 +92,18 @@ impl Driver {
         F: FnOnce(&Conn<'_>) -> Result<T, Error> + Send + 'static,
     {
         self.reads_total.fetch_add(1, Ordering::Relaxed);
-        let (job, answer) = job(move |connection| {
-            let snapshot = connection.transaction().map_err(StoreError::from)?;
-            work(&Conn(&snapshot))
-        });
-        self.reads.try_send(job).map_err(|_| queue_full())?;
+        let (reply, answer) = oneshot::channel();
+        let job = move |connection: &mut Connection| {
+            // Whoever asked may have gone while the job waited, and a read has no other purpose.
+            if !reply.is_closed() {
+                let read = |connection: &mut Connection| {
+                    let snapshot = connection.transaction().map_err(StoreError::from)?;
+                    work(&Conn(&snapshot))
+                };
+                drop(reply.send(caught(connection, read)));
+            }
+        };
+        self.reads.try_send(Box::new(job)).map_err(|_| queue_full())?;
         receive(answer).await
     }
 
@@ -286,12 +293,13 @@ where
     F: FnOnce(&mut Connection) -> Result<T, Error> + Send + 'static,
 {
     let (reply, answer) = oneshot::channel();
-    let job = move |connection: &mut Connection| {
-        // A transaction that was open rolls back on unwind.
-        let result = catch_unwind(AssertUnwindSafe(|| work(connection))).unwrap_or_else(|_| Err(panicked()));
-        drop(reply.send(result));
-    };
+    let job = move |connection: &mut Connection| drop(reply.send(caught(connection, work)));
     (Box::new(job), answer)
+}
+
+/// What `work` gives; a panic is an error, and rolls a transaction that was open back.
+fn caught<T>(connection: &mut Connection, work: impl FnOnce(&mut Connection) -> Result<T, Error>) -> Result<T, Error> {
+    catch_unwind(AssertUnwindSafe(|| work(connection))).unwrap_or_else(|_| Err(panicked()))
 }
 
 /// Nothing is written after the disk failed once.

@@ -291,3 +291,20 @@ async fn whoever_follows_many_reads_the_same_feed() {
     let followers = reader.pages("/newsfeeds/my-follower", 9).await;
     assert_eq!((mine.len(), &mine), (40 * 2 + 2, &followers));
 }
+
+#[tokio::test]
+async fn a_page_of_deleted_things_ends_early_and_loses_nothing() {
+    let app = TestApp::start().await;
+    let (ann, bob) = (app.member("ann").await, app.member("bob").await);
+    let (kept, busy) = (bob.write("kept").await, bob.write("busy").await);
+    ann.like(kept).await.ok(200);
+    for _ in 0..251 {
+        ann.like(busy).await.ok(200);
+        ann.unlike(busy).await.ok(200);
+    }
+    bob.does(Method::DELETE, &format!("/activity/posts/{busy}")).await.ok(204);
+    let first = bob.get("/newsfeeds/my-post-alarm").await.ok(200);
+    assert_eq!(first["items"], json!([]), "500 hidden activities end a page");
+    let all = paged(&bob, "/newsfeeds/my-post-alarm?", 20, async || {}).await;
+    assert_eq!(all.len(), 1, "the like of the post that is still there");
+}
