@@ -9,6 +9,7 @@ use super::answer::{self, Answer, Ask};
 use super::crowd::Crowd;
 use super::scenario::Step;
 use super::social::Reading;
+use super::tally::Exchange;
 use crate::kernel::ids::{OrderId, UserId};
 
 /// A buyer on a connection.
@@ -111,9 +112,10 @@ impl Visit<'_> {
     }
 
     pub(super) async fn ask(&mut self, ask: Ask, method: &GooseMethod, path: &str, body: Option<String>) -> Answer {
-        let started = Instant::now();
+        let sent = Instant::now();
         let answer = self.exchange(ask, method, path, body).await;
-        self.crowd.tally.record(self.user_id(), ask, &answer, started.elapsed());
+        let (user, buyer) = (self.user_id(), self.buyer);
+        self.crowd.tally.record(&Exchange { user, buyer, ask, due: sent, sent, done: Instant::now() }, &answer);
         answer
     }
 

@@ -68,6 +68,31 @@ impl Log {
     }
 }
 
+/// A request that was made, and when.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Exchange {
+    /// Who asked.
+    pub(super) user: UserId,
+    /// The buyer's place in the order of arrival, from 0.
+    pub(super) buyer: usize,
+    /// For what.
+    pub(super) ask: Ask,
+    /// When it should have been sent; earlier than `sent` when the crowd could not keep up.
+    pub(super) due: Instant,
+    /// When it was sent.
+    pub(super) sent: Instant,
+    /// When the answer's last byte had come, or it was clear that none would.
+    pub(super) done: Instant,
+}
+
+impl Exchange {
+    /// How long the buyer waited, from when the request was due: a server that stalls can't hide behind requests that
+    /// were sent late for it.
+    pub(super) fn took(&self) -> Duration {
+        self.done.saturating_duration_since(self.due)
+    }
+}
+
 /// Takes answers from many connections at once.
 pub(super) struct Tally {
     progress: Arc<Progress>,
@@ -82,8 +107,9 @@ impl Tally {
         Ok(Self { progress, log: Mutex::new(Log::new()?), opened_at: OnceLock::new() })
     }
 
-    /// Writes down one answer to `user`, and how long it took.
-    pub(super) fn record(&self, user: UserId, ask: Ask, answer: &Answer, took: Duration) {
+    /// Writes down one request and its answer.
+    pub(super) fn record(&self, exchange: &Exchange, answer: &Answer) {
+        let Exchange { user, ask, .. } = *exchange;
         Progress::count(&self.progress.requests);
         match answer {
             Answer::Done | Answer::Held(_) | Answer::Feed(..) | Answer::Written(_) => {}
@@ -95,7 +121,7 @@ impl Tally {
         let mut log = self.lock();
         log.requests += 1;
         log.elapsed = elapsed;
-        log.latency_us.saturating_record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+        log.latency_us.saturating_record(u64::try_from(exchange.took().as_micros()).unwrap_or(u64::MAX));
         log.talk.record(user, ask, answer);
         match answer {
             Answer::Done | Answer::Held(_) | Answer::Feed(..) | Answer::Written(_) => {}

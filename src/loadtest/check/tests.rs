@@ -1,6 +1,7 @@
 use super::*;
 use crate::kernel::ids::UserId;
 use crate::loadtest::answer::{Answer, Ask};
+use crate::loadtest::tally::{Exchange, Tally};
 use crate::store::{Db, Location};
 
 const TERMS: ProductTerms = ProductTerms { stock: 3, price: 100, per_buyer_limit: Some(1), hold_seconds: 600 };
@@ -209,12 +210,13 @@ fn without_rows_the_stock_page_is_held_against_the_answers() {
 
 #[test]
 fn only_an_unclear_answer_to_a_purchase_leaves_it_open_whether_it_was_made() {
-    let tally = crate::loadtest::tally::Tally::new(std::sync::Arc::default()).unwrap();
-    let took = std::time::Duration::from_millis(1);
-    tally.record(UserId(1), Ask::Purchase, &Answer::Unclear("timeout".into()), took);
-    tally.record(UserId(1), Ask::Hold, &Answer::Unclear("timeout".into()), took);
-    tally.record(UserId(1), Ask::Purchase, &Answer::Refused("sold_out".to_owned()), took);
-    tally.record(UserId(1), Ask::Purchase, &Answer::Failed("401 token_invalid".to_owned()), took);
+    let tally = Tally::new(std::sync::Arc::default()).unwrap();
+    let now = std::time::Instant::now();
+    let asked = |ask| Exchange { user: UserId(1), buyer: 0, ask, due: now, sent: now, done: now };
+    tally.record(&asked(Ask::Purchase), &Answer::Unclear("timeout".into()));
+    tally.record(&asked(Ask::Hold), &Answer::Unclear("timeout".into()));
+    tally.record(&asked(Ask::Purchase), &Answer::Refused("sold_out".to_owned()));
+    tally.record(&asked(Ask::Purchase), &Answer::Failed("401 token_invalid".to_owned()));
     let log = tally.log();
     assert_eq!((log.purchases_unclear, log.errors_total(), log.requests), (1, 3, 4));
 }
