@@ -104,13 +104,13 @@ pub(crate) fn being_charged(conn: &Conn<'_>) -> Result<Vec<Order>, Error> {
 
 /// Whether keys remember refusals from before `old`.
 pub(crate) fn has_refused_keys(conn: &Conn<'_>, old: Timestamp) -> Result<bool, Error> {
-    const SQL: &str = "SELECT 1 FROM idempotency_keys WHERE order_id IS NULL AND created_at < $1 LIMIT 1";
+    const SQL: &str = "SELECT 1 FROM idempotency_keys WHERE refused_at < $1 LIMIT 1";
     Ok(conn.row(SQL, bind![old.0], |row| row.int(0))?.is_some())
 }
 
 /// Forgets at most `limit` refusals from before `old`.
 pub(crate) fn forget_refused_keys(conn: &Conn<'_>, old: Timestamp, limit: i64) -> Result<usize, Error> {
-    const SQL: &str = "DELETE FROM idempotency_keys WHERE (buyer_id, path, key) IN (SELECT buyer_id, path, key \
-         FROM idempotency_keys WHERE order_id IS NULL AND created_at < $1 LIMIT $2)";
+    const SQL: &str = "DELETE FROM idempotency_keys WHERE digest IN \
+         (SELECT digest FROM idempotency_keys WHERE refused_at < $1 LIMIT $2)";
     Ok(conn.execute(SQL, bind![old.0, limit])?)
 }

@@ -183,9 +183,10 @@ fn file_orders(conn: &Conn<'_>) -> Result<usize, StoreError> {
 
 /// Files the keys that were noted since the last time; gives how many.
 fn file_keys(conn: &Conn<'_>) -> Result<usize, StoreError> {
-    const FILE: &str = "INSERT INTO idempotency_keys (buyer_id, path, key, body_hash, order_id, refusal, created_at) \
-         SELECT buyer_id, path, key, body_hash, order_id, refusal, created_at FROM idempotency_keys_unfiled \
-         ORDER BY buyer_id, path, key";
+    const FILE: &str = "INSERT INTO idempotency_keys \
+         (digest, buyer_id, body_hash, order_id, refusal, refused_at, entered) \
+         SELECT digest, buyer_id, body_hash, order_id, refusal, refused_at, entered FROM idempotency_keys_unfiled \
+         ORDER BY digest";
     file(conn, FILE, "DELETE FROM idempotency_keys_unfiled")
 }
 
@@ -276,7 +277,7 @@ fn load_key(conn: &Conn<'_>, book: &mut Book, request: &KeyedRequest) -> Result<
     if !book.keys.contains_key(&request.key)
         && let Some(record) = read_key(conn, &request.key)?
     {
-        book.keys.insert(request.key.clone(), record);
+        book.keys.insert(request.key, record);
     }
     // A key that is remembered has its order in the database, or in this batch.
     if let Some(Answered::Order(order)) = book.keys.get(&request.key).map(|record| record.answer.clone()) {
@@ -287,15 +288,14 @@ fn load_key(conn: &Conn<'_>, book: &mut Book, request: &KeyedRequest) -> Result<
 
 /// What a filed key stands for.
 fn read_key(conn: &Conn<'_>, key: &Key) -> Result<Option<KeyRecord>, StoreError> {
-    const SQL: &str = "SELECT body_hash, order_id, refusal FROM idempotency_keys \
-         WHERE buyer_id = $1 AND path = $2 AND key = $3";
-    conn.row(SQL, bind![key.buyer.0, &key.path, &key.key], |row| {
+    const SQL: &str = "SELECT body_hash, order_id, refusal, entered FROM idempotency_keys WHERE digest = $1";
+    conn.row(SQL, bind![key.digest.as_slice()], |row| {
         let body_hash = row.id(0, |bytes| bytes.try_into().ok())?;
         let answer = match row.bytes_or_null(1)?.as_deref().and_then(OrderId::from_bytes) {
             Some(order) => Answered::Order(order),
             None => Answered::Refused(row.parsed(2)?),
         };
-        Ok(KeyRecord { body_hash, answer })
+        Ok(KeyRecord { body_hash, answer, entered: row.int(3)? != 0 })
     })
 }
 
@@ -335,16 +335,16 @@ fn save(connection: &Connection, book: &Book, now: Timestamp) -> Result<Unfiled,
 
 fn save_keys(conn: &Conn<'_>, book: &Book, now: Timestamp) -> Result<(), StoreError> {
     const NOTE_KEY: &str = "INSERT INTO idempotency_keys_unfiled \
-         (buyer_id, path, key, body_hash, order_id, refusal, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+         (digest, buyer_id, body_hash, order_id, refusal, refused_at, entered) VALUES ($1, $2, $3, $4, $5, $6, $7)";
     let mut note_key = conn.repeated(NOTE_KEY)?;
     for key in &book.changes.keys {
         let record = &book.keys[key];
-        let (order, refusal) = match &record.answer {
-            Answered::Order(order) => (Some(order.as_bytes()), None),
-            Answered::Refused(refusal) => (None, Some(refusal.as_str())),
+        let (order, refusal, refused_at) = match &record.answer {
+            Answered::Order(order) => (Some(order.as_bytes()), None, None),
+            Answered::Refused(refusal) => (None, Some(refusal.as_str()), Some(now.0)),
         };
-        let hash = record.body_hash.as_slice();
-        note_key.execute(bind![key.buyer.0, &key.path, &key.key, hash, order, refusal, now.0])?;
+        let (digest, hash, entered) = (key.digest.as_slice(), record.body_hash.as_slice(), i64::from(record.entered));
+        note_key.execute(bind![digest, key.buyer.0, hash, order, refusal, refused_at, entered])?;
     }
     Ok(())
 }

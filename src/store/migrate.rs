@@ -1,6 +1,8 @@
 //! Schema changes, embedded in the binary and counted in SQLite's `user_version`.
 
 use rusqlite::Connection;
+use rusqlite::functions::FunctionFlags;
+use sha2::{Digest as _, Sha256};
 
 use super::StoreError;
 use crate::kernel::error::{Error, Kind, Text};
@@ -48,6 +50,7 @@ pub(super) fn run(connection: &mut Connection) -> Result<(), Error> {
     if version == SCHEMA_VERSION {
         return Ok(());
     }
+    give_functions(connection).map_err(StoreError::from)?;
     let transaction =
         connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(StoreError::from)?;
     // Another process may have migrated while this one waited for the lock.
@@ -62,7 +65,45 @@ pub(super) fn run(connection: &mut Connection) -> Result<(), Error> {
     Ok(())
 }
 
+/// What migrations compute with that SQLite lacks: `sha256_16(text)`, the first 16 bytes of a SHA-256.
+fn give_functions(connection: &Connection) -> rusqlite::Result<()> {
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    connection.create_scalar_function("sha256_16", 1, flags, |context| {
+        let text = context.get_raw(0).as_bytes().map_err(|error| rusqlite::Error::UserFunctionError(error.into()))?;
+        Ok(Sha256::digest(text)[..16].to_vec())
+    })
+}
+
 fn version(connection: &Connection) -> Result<usize, StoreError> {
     let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     Ok(usize::try_from(version).unwrap_or(usize::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_that_were_kept_in_full_become_digests() {
+        let mut old = Connection::open_in_memory().unwrap();
+        for sql in &MIGRATIONS[..5] {
+            old.execute_batch(sql).unwrap();
+        }
+        old.execute_batch(
+            "PRAGMA user_version = 5;
+             INSERT INTO idempotency_keys VALUES (7, '/payments', 'k', zeroblob(32), x'11', NULL, 5),
+                 (7, '/payments/11/confirm', 'k', zeroblob(32), x'11', NULL, 6),
+                 (8, '/payments', 'k', zeroblob(32), NULL, 'sold_out', 9);",
+        )
+        .unwrap();
+        run(&mut old).unwrap();
+        let sql = "SELECT lower(hex(digest)) || ' ' || buyer_id || ' ' || length(body_hash) || ' ' \
+             || coalesce(refusal || ' ' || refused_at, 'order') || ' ' || entered FROM idempotency_keys \
+             ORDER BY buyer_id, entered DESC";
+        let mut rows = old.prepare(sql).unwrap();
+        let rows: Vec<String> = rows.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+        assert_eq!(rows[0], "aaf8a69328abf2c29ec87637b566a730 7 16 order 1", "the digest is the ledger's");
+        assert!(rows[1].ends_with(" 7 16 order 0"), "{rows:?}");
+        assert!(rows[2].ends_with(" 8 16 sold_out 9 1"), "{rows:?}");
+    }
 }

@@ -118,7 +118,7 @@ impl Sale {
                     lot => (Then::Settle(charge(lot == 2, order)), "/payments/pre-order"),
                 };
                 let key = key.map(|key| {
-                    let key = Key { buyer: UserId(buyer), path: path.to_owned(), key: format!("k{key}") };
+                    let key = Key::new(UserId(buyer), path, &format!("k{key}"));
                     KeyedRequest::new(key, &format!("{index} {quantity}"))
                 });
                 let (buyer, product, provider) = (UserId(buyer), product(index), "test");

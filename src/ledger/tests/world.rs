@@ -126,7 +126,7 @@ impl World {
 
     pub(super) fn command(&mut self, step: &Step) -> Option<Command> {
         let keyed = |buyer: i64, path: String, key: Option<u8>, meaning: &str| {
-            let key = key.map(|key| Key { buyer: UserId(buyer), path, key: format!("k{key}") });
+            let key = key.map(|key| Key::new(UserId(buyer), &path, &format!("k{key}")));
             key.map(|key| KeyedRequest::new(key, meaning))
         };
         let mover = |by: i64| if by == BUYERS { Mover::Console } else { Mover::User(UserId(by)) };
@@ -244,7 +244,7 @@ impl World {
         else {
             return;
         };
-        let first = *self.made_by_key.entry(request.key.clone()).or_insert(order.id);
+        let first = *self.made_by_key.entry(request.key).or_insert(order.id);
         assert_eq!(first, order.id, "a key made two orders");
     }
 
