@@ -12,6 +12,7 @@ mod extractors;
 mod filing;
 mod holds;
 mod idempotency;
+mod images;
 mod law;
 mod ledger;
 mod mail;
