@@ -25,6 +25,7 @@ mod store;
 mod tidy;
 mod tokens;
 
+pub use images::Upload;
 pub use model::{Counts, Email, NewUser, SeedUser, Session, User, UserFilter, UserState};
 pub use profile::{ImageChange, Profile, ProfileChange};
 pub use rules::{image_path, shown_name, user_not_found};

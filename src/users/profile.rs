@@ -1,8 +1,6 @@
 //! What every face calls: what others see of a user, how that changes, and the end of it.
 
-use bytes::Bytes;
-
-use super::images::{Images, store as images};
+use super::images::{Images, Upload, store as images};
 use super::model::{Counts, User};
 use super::rules::{self, may_change, user_not_found};
 use super::service::Users;
@@ -40,8 +38,8 @@ pub enum ImageChange {
     Keep,
     /// It goes.
     Remove,
-    /// These bytes take its place, if they are an image.
-    Replace(Bytes),
+    /// What was sent takes its place, if it is an image.
+    Replace(Upload),
     /// Something was given that can't be one.
     NotAnImage,
 }
@@ -72,7 +70,7 @@ impl Users {
             ImageChange::Keep => None,
             ImageChange::Remove => Some(None),
             ImageChange::Replace(sent) => match self.images.recode(sent).await? {
-                Ok(recoded) => Some(Some(recoded)),
+                Ok(ready) => Some(Some(ready)),
                 Err(fault) => {
                     check.noted(fault);
                     None
@@ -86,11 +84,11 @@ impl Users {
         check.done()?;
 
         let image = match image {
-            Some(Some(recoded)) => {
-                let name = Images::fresh_name(&recoded);
+            Some(Some(ready)) => {
+                let name = Images::fresh_name(&ready);
                 let (noted, now) = (name.clone(), self.clock.now());
                 self.db.write(move |conn| Ok(images::note_unused(conn, &noted, now)?)).await?;
-                self.images.put(&name, recoded).await?;
+                self.images.put(&name, ready).await?;
                 Some(Some(name))
             }
             other => other.map(|_| None),

@@ -10,6 +10,7 @@ pub(super) mod store;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use self::objects::{Object, Objects};
@@ -29,12 +30,26 @@ const UPLOADS_MAX: usize = 32;
 /// How long an object may be on its way in before it counts as left behind, in seconds: longer than any request takes.
 pub(super) const LEFT_BEHIND_S: i64 = 2 * 3600;
 
+/// An image as it was sent, and the room that it takes in memory.
+#[derive(Debug)]
+pub struct Upload {
+    bytes: Bytes,
+    room: OwnedSemaphorePermit,
+}
+
+/// An image that was written anew; it has the room of what was sent until it is kept.
+#[derive(Debug)]
+pub(super) struct Ready {
+    image: Recoded,
+    _room: OwnedSemaphorePermit,
+}
+
 /// Keeps images.
 pub(super) struct Images {
     objects: Objects,
     uploads: Arc<Semaphore>,
     /// Images that may be read at once: the largest takes a fraction of a gigabyte.
-    decoding: Semaphore,
+    decoding: Arc<Semaphore>,
 }
 
 impl Images {
@@ -47,7 +62,7 @@ impl Images {
         Ok(Self {
             objects: Objects::open(config)?,
             uploads: Arc::new(Semaphore::new(UPLOADS_MAX)),
-            decoding: Semaphore::new((cores / 2).max(1)),
+            decoding: Arc::new(Semaphore::new((cores / 2).max(1))),
         })
     }
 
@@ -64,10 +79,22 @@ impl Images {
     ///
     /// # Errors
     /// `Err` when the server is going down, `Ok(Err)` when the image is refused.
-    pub(super) async fn recode(&self, sent: bytes::Bytes) -> Result<Result<Recoded, FieldError>, Error> {
-        let _turn = self.decoding.acquire().await.map_err(|_| Error::busy(1))?;
-        let recoded = tokio::task::spawn_blocking(move || recode::recode(&sent)).await;
-        Ok(recoded.unwrap_or_else(|error| {
+    pub(super) async fn recode(&self, sent: Upload) -> Result<Result<Ready, FieldError>, Error> {
+        self.recode_by(recode::recode, sent).await
+    }
+
+    /// The memory that this takes is taken for as long as `recode` runs, which is until it has ended and not until the
+    /// client hangs up: so the turn and the room go with it.
+    async fn recode_by<F>(&self, recode: F, sent: Upload) -> Result<Result<Ready, FieldError>, Error>
+    where
+        F: FnOnce(&[u8]) -> Result<Recoded, FieldError> + Send + 'static,
+    {
+        let turn = Arc::clone(&self.decoding).acquire_owned().await.map_err(|_| Error::busy(1))?;
+        let recoded = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            recode(&sent.bytes).map(|image| Ready { image, _room: sent.room })
+        });
+        Ok(recoded.await.unwrap_or_else(|error| {
             // A decoder that panics has met an image that is none.
             tracing::warn!(%error, "an image could not be read");
             Err(recode::not_an_image())
@@ -75,17 +102,17 @@ impl Images {
     }
 
     /// A name for a new object.
-    pub(super) fn fresh_name(image: &Recoded) -> String {
+    pub(super) fn fresh_name(ready: &Ready) -> String {
         let random: [u8; 16] = rand::random();
-        format!("{}.{}", hex(&random), image.format.extension())
+        format!("{}.{}", hex(&random), ready.image.format.extension())
     }
 
     /// Keeps an image under `name`.
     ///
     /// # Errors
     /// `503 media_unavailable`.
-    pub(super) async fn put(&self, name: &str, image: Recoded) -> Result<(), Error> {
-        self.objects.put(name, image.bytes).await
+    pub(super) async fn put(&self, name: &str, ready: Ready) -> Result<(), Error> {
+        self.objects.put(name, ready.image.bytes).await
     }
 
     async fn get(&self, name: &str) -> Result<Option<Object>, Error> {
@@ -101,5 +128,40 @@ impl Images {
             tracing::warn!(%error, "a deleted image is still noted as unused");
         }
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use futures_util::poll;
+    use tokio::sync::oneshot;
+
+    use super::*;
+    use crate::config::Config;
+
+    #[tokio::test]
+    async fn whoever_hangs_up_gives_no_memory_back_that_is_still_taken() {
+        let images = Images::open(&Config::default().media).unwrap();
+        let turns = images.decoding.available_permits();
+        let (began, has_begun) = oneshot::channel();
+        let (go, wait) = mpsc::channel::<()>();
+        let reads = move |_: &[u8]| {
+            began.send(()).unwrap();
+            let _either_way = wait.recv();
+            Err(recode::not_an_image())
+        };
+        let sent = Upload { bytes: Bytes::new(), room: images.admit().unwrap() };
+        let mut recoding = Box::pin(images.recode_by(reads, sent));
+        assert!(poll!(&mut recoding).is_pending());
+        has_begun.await.unwrap();
+        drop(recoding);
+        assert_eq!(images.decoding.available_permits(), turns - 1);
+        assert_eq!(images.uploads.available_permits(), UPLOADS_MAX - 1);
+        go.send(()).unwrap();
+        let all = u32::try_from(turns).unwrap();
+        drop(images.decoding.acquire_many(all).await.unwrap());
+        drop(images.uploads.acquire_many(u32::try_from(UPLOADS_MAX).unwrap()).await.unwrap());
     }
 }
