@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::RequestExt as _;
 use axum::body::{Body, Bytes};
 use axum::extract::multipart::{Field, MultipartError};
 use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Request, State};
@@ -10,8 +11,8 @@ use axum::http::header::{
 };
 use axum::http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Deserializer};
-use tokio::sync::OwnedSemaphorePermit;
 
+use super::room::Room;
 use super::{BYTES_MAX, Upload};
 use crate::http::problem::payload_too_large;
 use crate::http::{Buyer, HttpError, InPath, Json, Path, Routes};
@@ -48,7 +49,8 @@ impl FromRequest<Arc<Users>> for Sent {
             let Json(body) = Json::<ChangeBody>::from_request(request, users).await?;
             return Ok(Self(body.into()));
         }
-        let room = users.images.admit()?;
+        let Buyer(actor) = request.extract_parts().await?;
+        let room = users.images.rooms.take(actor.user)?;
         DefaultBodyLimit::max(BYTES_MAX + AROUND_IMAGE_BYTES_MAX).apply(&mut request);
         let mut fields =
             Multipart::from_request(request, users).await.map_err(|rejection| malformed(rejection.body_text()))?;
@@ -89,7 +91,7 @@ impl From<ChangeBody> for ProfileChange {
 }
 
 /// Reads the fields; an image takes the `room` that was made for one.
-async fn read_fields(fields: &mut Multipart, room: OwnedSemaphorePermit) -> Result<ProfileChange, HttpError> {
+async fn read_fields(fields: &mut Multipart, room: Room) -> Result<ProfileChange, HttpError> {
     let (mut change, mut room) = (ProfileChange::default(), Some(room));
     while let Some(field) = fields.next_field().await.map_err(|error| broken(&error))? {
         match field.name().unwrap_or_default() {

@@ -6,16 +6,18 @@
 pub(super) mod http;
 mod objects;
 mod recode;
+mod room;
 pub(super) mod store;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 
 use self::objects::{Object, Objects};
 use self::recode::Recoded;
 pub(super) use self::recode::not_an_image;
+use self::room::{Room, Rooms};
 use super::tokens::hex;
 use crate::config::MediaConfig;
 use crate::kernel::error::{Error, FieldError};
@@ -24,9 +26,6 @@ use crate::store::Db;
 /// The largest image that is taken, in bytes.
 pub(super) const BYTES_MAX: usize = 5 * 1024 * 1024;
 
-/// Images that may be in memory at once, as they were sent; more are put off.
-const UPLOADS_MAX: usize = 32;
-
 /// How long an object may be on its way in before it counts as left behind, in seconds: longer than any request takes.
 pub(super) const LEFT_BEHIND_S: i64 = 2 * 3600;
 
@@ -34,20 +33,20 @@ pub(super) const LEFT_BEHIND_S: i64 = 2 * 3600;
 #[derive(Debug)]
 pub struct Upload {
     bytes: Bytes,
-    room: OwnedSemaphorePermit,
+    room: Room,
 }
 
 /// An image that was written anew; it has the room of what was sent until it is kept.
 #[derive(Debug)]
 pub(super) struct Ready {
     image: Recoded,
-    _room: OwnedSemaphorePermit,
+    _room: Room,
 }
 
 /// Keeps images.
 pub(super) struct Images {
     objects: Objects,
-    uploads: Arc<Semaphore>,
+    rooms: Rooms,
     /// Images that may be read at once: the largest takes a fraction of a gigabyte.
     decoding: Arc<Semaphore>,
 }
@@ -61,18 +60,9 @@ impl Images {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Self {
             objects: Objects::open(config)?,
-            uploads: Arc::new(Semaphore::new(UPLOADS_MAX)),
+            rooms: Rooms::new(),
             decoding: Arc::new(Semaphore::new((cores / 2).max(1))),
         })
-    }
-
-    /// Room for one more upload, until the permit is dropped.
-    ///
-    /// # Errors
-    /// `503 busy` when there is none.
-    fn admit(&self) -> Result<OwnedSemaphorePermit, Error> {
-        let room = Arc::clone(&self.uploads).try_acquire_owned();
-        room.map_err(|_| Error::busy(1).because("too many images are being uploaded"))
     }
 
     /// Reads what somebody sent and writes it anew, off the async threads.
@@ -140,6 +130,7 @@ mod tests {
 
     use super::*;
     use crate::config::Config;
+    use crate::kernel::ids::UserId;
 
     #[tokio::test]
     async fn whoever_hangs_up_gives_no_memory_back_that_is_still_taken() {
@@ -152,16 +143,16 @@ mod tests {
             let _either_way = wait.recv();
             Err(recode::not_an_image())
         };
-        let sent = Upload { bytes: Bytes::new(), room: images.admit().unwrap() };
+        let sent = Upload { bytes: Bytes::new(), room: images.rooms.take(UserId(1)).unwrap() };
         let mut recoding = Box::pin(images.recode_by(reads, sent));
         assert!(poll!(&mut recoding).is_pending());
         has_begun.await.unwrap();
         drop(recoding);
         assert_eq!(images.decoding.available_permits(), turns - 1);
-        assert_eq!(images.uploads.available_permits(), UPLOADS_MAX - 1);
+        assert_eq!(images.rooms.free(), room::UPLOADS_MAX - 1);
         go.send(()).unwrap();
         let all = u32::try_from(turns).unwrap();
         drop(images.decoding.acquire_many(all).await.unwrap());
-        drop(images.uploads.acquire_many(u32::try_from(UPLOADS_MAX).unwrap()).await.unwrap());
+        images.rooms.emptied().await;
     }
 }
