@@ -13,6 +13,7 @@ mod filing;
 mod holds;
 mod idempotency;
 mod images;
+mod late_bodies;
 mod law;
 mod ledger;
 mod mail;

@@ -15,7 +15,7 @@ use serde::{Deserialize, Deserializer};
 use super::room::Room;
 use super::{BYTES_MAX, Upload};
 use crate::http::problem::payload_too_large;
-use crate::http::{Buyer, HttpError, InPath, Json, Path, Routes};
+use crate::http::{Asker, Buyer, HttpError, InPath, Json, Path, Routes};
 use crate::kernel::error::{Error, Kind, Text};
 use crate::users::Users;
 use crate::users::http::UserView;
@@ -52,9 +52,10 @@ impl FromRequest<Arc<Users>> for Sent {
         let Buyer(actor) = request.extract_parts().await?;
         let room = users.images.rooms.take(actor.user)?;
         DefaultBodyLimit::max(BYTES_MAX + AROUND_IMAGE_BYTES_MAX).apply(&mut request);
+        let asker = Asker::of(&request);
         let mut fields =
             Multipart::from_request(request, users).await.map_err(|rejection| malformed(rejection.body_text()))?;
-        Ok(Self(read_fields(&mut fields, room).await?))
+        Ok(Self(asker.after(read_fields(&mut fields, room)).await?))
     }
 }
 
