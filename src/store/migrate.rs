@@ -12,6 +12,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/sqlite/0003_accounts.sql"),
     include_str!("migrations/sqlite/0004_community.sql"),
     include_str!("migrations/sqlite/0005_community_seeds.sql"),
+    include_str!("migrations/sqlite/0006_sessions_and_codes.sql"),
 ];
 
 /// The schema version that this program works on.

@@ -130,6 +130,10 @@ pub(super) fn may_change(user: &User) -> Result<(), Error> {
     Ok(())
 }
 
+/// The longest life of any access token, in seconds: 7 days. One made on the command line may have it; a login's is shorter
+/// (`jwt.access_minutes`).
+pub const TOKEN_LIFETIME_S_MAX: u32 = 7 * 24 * 3600;
+
 /// A session as its refresh tokens see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Family {
@@ -138,6 +142,8 @@ pub(super) struct Family {
     pub(super) current: Vec<u8>,
     pub(super) expires_at: Timestamp,
     pub(super) revoked: bool,
+    /// When the last of the access tokens that it gave ends.
+    pub(super) token_ends_at: Timestamp,
 }
 
 /// What a refresh token that this server made is worth.
@@ -322,7 +328,13 @@ mod tests {
     #[test]
     fn a_family_ends_with_a_token_that_comes_twice() {
         let now = Timestamp(10);
-        let family = Family { user: UserId(1), current: b"second".to_vec(), expires_at: Timestamp(11), revoked: false };
+        let family = Family {
+            user: UserId(1),
+            current: b"second".to_vec(),
+            expires_at: Timestamp(11),
+            revoked: false,
+            token_ends_at: Timestamp(0),
+        };
         assert_eq!(refresh(&family, b"second", now).unwrap(), Refresh::Rotate);
         assert_eq!(refresh(&family, b"first", now).unwrap(), Refresh::Reused);
         let revoked = Family { revoked: true, ..family.clone() };
