@@ -162,11 +162,13 @@ mod tests {
 
     use super::*;
     use crate::http::Json;
+    use crate::kernel::clock::Timestamp;
     use crate::kernel::ids::{SessionId, UserId};
 
     /// A request of an actor who is judged by `answer`, and how often that was.
     fn request(body: Body, answer: fn(Actor) -> Result<Actor, Error>) -> (Request, Arc<AtomicUsize>) {
-        let actor = Actor { user: UserId(1), role: Role::User, session: SessionId::fresh() };
+        let token_ends_at = Timestamp(1);
+        let actor = Actor { user: UserId(1), role: Role::User, session: SessionId::fresh(), token_ends_at };
         let asked = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&asked);
         let judge = move |actor| {

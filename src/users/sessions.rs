@@ -9,6 +9,7 @@ use super::rules::{self, Refresh, TOKEN_LIFETIME_S_MAX, invalid_credentials, may
 use super::service::Users;
 use super::standing::Change;
 use super::store::{self, SessionRow};
+use super::tokens;
 use crate::kernel::actor::Actor;
 use crate::kernel::clock::Timestamp;
 use crate::kernel::error::{Error, Text};
@@ -54,11 +55,13 @@ impl Users {
         self.standing.judge(actor)
     }
 
-    /// Whether somebody whose token was good may still act, for what goes on after the answer has begun.
+    /// Whether somebody whose token was good may still act, for what goes on after the answer has begun: not longer than
+    /// the token would let them begin it.
     ///
     /// # Errors
-    /// `401 session_revoked`, `403 account_blocked` or `account_inactive`.
+    /// `401 token_expired` or `session_revoked`, `403 account_blocked` or `account_inactive`.
     pub fn may_still_act(&self, actor: Actor) -> Result<(), Error> {
+        tokens::lives(actor, self.clock.now())?;
         self.judge(actor).map(drop)
     }
 
@@ -166,8 +169,8 @@ impl Users {
             u32::try_from(seconds).unwrap_or(u32::MAX)
         };
         let (expires_in_s, refresh_in_s) = (seconds_until(token_ends_at), seconds_until(expires_at));
-        let actor = Actor { user: user.id, role: user.role, session: token.session };
-        let access_token = self.tokens.sign(actor, token_ends_at)?;
+        let actor = Actor { user: user.id, role: user.role, session: token.session, token_ends_at };
+        let access_token = self.tokens.sign(actor)?;
         Ok(LoggedIn { user, access_token, expires_in_s, refresh_token: token.to_text(&self.seals), refresh_in_s })
     }
 
@@ -261,7 +264,7 @@ impl Users {
                 Ok(user)
             })
             .await?;
-        self.tokens.sign(Actor { user: user.id, role: user.role, session }, life.1)
+        self.tokens.sign(Actor { user: user.id, role: user.role, session, token_ends_at: life.1 })
     }
 
     /// An access token for each active user, by number; gives how many. Tokens are handed on as their sessions are
@@ -274,15 +277,15 @@ impl Users {
         lifetime_s: Option<u32>,
         mut on_token: impl FnMut(UserId, String) -> Result<(), Error>,
     ) -> Result<usize, Error> {
-        let (now, expires_at) = self.token_life(lifetime_s)?;
+        let life = self.token_life(lifetime_s)?;
         let (mut after, mut count) = (UserId(0), 0);
         loop {
-            let actors = self.begin_sessions(after, (now, expires_at)).await?;
+            let actors = self.begin_sessions(after, life).await?;
             let Some(last) = actors.last() else { return Ok(count) };
             after = last.user;
             count += actors.len();
             for actor in actors {
-                on_token(actor.user, self.tokens.sign(actor, expires_at)?)?;
+                on_token(actor.user, self.tokens.sign(actor)?)?;
             }
         }
     }
@@ -294,7 +297,7 @@ impl Users {
                 let begin = |(user, role)| {
                     let session = SessionId::fresh();
                     store::insert_session(conn, &for_one_token(session, user, life))?;
-                    Ok(Actor { user, role, session })
+                    Ok(Actor { user, role, session, token_ends_at: life.1 })
                 };
                 users.into_iter().map(begin).collect()
             })
