@@ -1,5 +1,8 @@
 //! What every face calls: what others see of a user, how that changes, and the end of it.
 
+use std::sync::Arc;
+
+use super::codes::store::Addressee;
 use super::images::{Images, Upload, store as images};
 use super::model::{Counts, User};
 use super::rules::{self, may_change, user_not_found};
@@ -129,7 +132,7 @@ impl Users {
     /// # Errors
     /// `404 user_not_found`, `409 account_deleted`.
     pub async fn delete(&self, id: UserId) -> Result<User, Error> {
-        let now = self.clock.now();
+        let (now, seals) = (self.clock.now(), Arc::clone(&self.seals));
         let (user, image) = self
             .commit(move |conn| {
                 let before = store::by_id(conn, id)?.ok_or_else(user_not_found)?;
@@ -138,7 +141,7 @@ impl Users {
                     images::note_unused(conn, image, now)?;
                 }
                 if let Some(email) = &before.email {
-                    codes::store::forget(conn, email)?;
+                    codes::store::forget(conn, &Addressee::of(email, &seals))?;
                 }
                 store::erase(conn, id, now)?;
                 let user = store::by_id(conn, id)?.ok_or_else(user_not_found)?;
