@@ -90,7 +90,7 @@ impl Users {
             Some(Some(ready)) => {
                 let name = Images::fresh_name(&ready);
                 let (noted, now) = (name.clone(), self.clock.now());
-                self.db.write(move |conn| Ok(images::note_unused(conn, &noted, now)?)).await?;
+                self.db.write(move |conn| Ok(images::note_coming(conn, &noted, now)?)).await?;
                 self.images.put(&name, ready).await?;
                 Some(Some(name))
             }
@@ -114,7 +114,7 @@ impl Users {
                     images::set_image(conn, id, image.as_deref())?;
                     old = before.profile_image;
                     if let Some(old) = &old {
-                        images::note_unused(conn, old, now)?;
+                        images::note_leaving(conn, old, now)?;
                     }
                 }
                 let user = store::by_id(conn, id)?.ok_or_else(user_not_found)?;
@@ -138,7 +138,7 @@ impl Users {
                 let before = store::by_id(conn, id)?.ok_or_else(user_not_found)?;
                 may_change(&before)?;
                 if let Some(image) = &before.profile_image {
-                    images::note_unused(conn, image, now)?;
+                    images::note_leaving(conn, image, now)?;
                 }
                 if let Some(email) = &before.email {
                     codes::store::forget(conn, &Addressee::of(email, &seals))?;

@@ -2,10 +2,13 @@
 
 use std::io::Cursor;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use image::{ImageFormat, Rgb, RgbImage};
+use preorder::app::App;
 use preorder::config::MediaUrl;
 use preorder::kernel::actor::Role;
+use preorder::kernel::clock::SystemClock;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -203,6 +206,40 @@ async fn an_image_that_was_left_behind_is_found() {
     clock.advance_seconds(1);
     app.app.users.tidy().await.unwrap();
     assert!(objects(&app).is_empty());
+    assert_eq!(unused(&app).await, 0);
+}
+
+#[tokio::test]
+async fn an_image_that_somebody_else_could_not_reach_is_deleted_by_the_server() {
+    let app = TestApp::still(|_| {}).await;
+    let empty = tempfile::tempdir().unwrap();
+    for elsewhere in [empty.path().to_owned(), empty.path().join("missing")] {
+        let name = if elsewhere.exists() { "ann" } else { "bob" };
+        let id = app.account(name, Role::User).await;
+        let url = upload(&app.signed_in(&id).await, &drawn(ImageFormat::Png)).await;
+        // A command line in another folder: the media folder of the settings leads nowhere from there.
+        let mut config = app.app.config.clone();
+        config.media.url = MediaUrl::Folder(elsewhere);
+        let console = App::open(&config, Arc::new(SystemClock)).await.unwrap();
+        console.users.delete(id.id).await.unwrap();
+        assert_eq!(unused(&app).await, 1, "the server can only delete what it knows of");
+        app.app.users.tidy().await.unwrap();
+        app.anonymous().get(&url).await.refused(404, "image_not_found");
+        assert!(objects(&app).is_empty());
+        assert_eq!(unused(&app).await, 0);
+    }
+}
+
+#[tokio::test]
+async fn what_is_gone_already_is_noted_no_more() {
+    let app = TestApp::still(|_| {}).await;
+    let ann = app.user("ann").await;
+    upload(&ann, &drawn(ImageFormat::Png)).await;
+    for object in objects(&app) {
+        std::fs::remove_file(object).unwrap();
+    }
+    patch(&ann, &json!({"profileImage": null})).await.ok(200);
+    app.app.users.tidy().await.unwrap();
     assert_eq!(unused(&app).await, 0);
 }
 

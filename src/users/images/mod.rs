@@ -14,7 +14,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::sync::Semaphore;
 
-use self::objects::{Object, Objects};
+use self::objects::{Deletion, Object, Objects};
 use self::recode::Recoded;
 pub(super) use self::recode::not_an_image;
 use self::room::{Room, Rooms};
@@ -26,8 +26,9 @@ use crate::store::Db;
 /// The largest image that is taken, in bytes.
 pub(super) const BYTES_MAX: usize = 5 * 1024 * 1024;
 
-/// How long an object may be on its way in before it counts as left behind, in seconds: longer than any request takes.
-pub(super) const LEFT_BEHIND_S: i64 = 2 * 3600;
+/// How long an object may be on its way in before it counts as left behind, in seconds: longer than any request takes. One
+/// on its way out counts at once.
+const LEFT_BEHIND_S: i64 = 2 * 3600;
 
 /// An image as it was sent, and the room that it takes in memory.
 #[derive(Debug)]
@@ -109,15 +110,33 @@ impl Images {
         self.objects.get(name).await
     }
 
-    /// Deletes an object that no user shows, and gives whether it is gone; when it is not, it is tried again later.
-    pub(super) async fn discard(&self, db: &Db, name: String) -> bool {
-        if self.objects.delete(&name).await.is_err() {
-            return false; // it was logged, and its name is still noted
+    /// Deletes an object that no user shows any more. What can't be deleted here and now stays noted, and the server does it:
+    /// a command line in another folder may not see the object that the server still serves.
+    pub(super) async fn discard(&self, db: &Db, name: String) {
+        match self.objects.delete(&name).await {
+            Ok(Deletion::Done) => forget(db, name).await,
+            Ok(Deletion::NotThere | Deletion::NoPlace) => {
+                tracing::info!(name, "an image is not where media.url leads from here; the server deletes it");
+            }
+            Err(_) => {} // it was logged
         }
-        if let Err(error) = db.write(move |conn| Ok(store::forget_unused(conn, &name)?)).await {
-            tracing::warn!(%error, "a deleted image is still noted as unused");
+    }
+
+    /// Deletes what was left behind, as the server that serves it: what is not there is gone for good. Gives whether there
+    /// is any use in going on.
+    pub(super) async fn tidy_away(&self, db: &Db, name: String) -> bool {
+        match self.objects.delete(&name).await {
+            Ok(Deletion::Done | Deletion::NotThere) => forget(db, name).await,
+            // A folder that is missing altogether may be a disk that is not mounted.
+            Ok(Deletion::NoPlace) | Err(_) => return false,
         }
         true
+    }
+}
+
+async fn forget(db: &Db, name: String) {
+    if let Err(error) = db.write(move |conn| Ok(store::forget_unused(conn, &name)?)).await {
+        tracing::warn!(%error, "a deleted image is still noted as unused");
     }
 }
 
