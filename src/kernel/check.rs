@@ -25,7 +25,8 @@ impl Check {
         self.0.push(fault);
     }
 
-    /// A text of `min` to `max` characters (not bytes), trimmed, without control or direction-override characters.
+    /// A text of `min` to `max` characters (not bytes), trimmed, without control or direction-override characters. Its lines
+    /// end with a line feed, also where a form sent a carriage return before it.
     pub fn text(&mut self, field: &'static str, value: Option<&str>, min: usize, max: usize) -> String {
         let Some(value) = value else {
             if min > 0 {
@@ -33,6 +34,7 @@ impl Check {
             }
             return String::new();
         };
+        let value = value.replace("\r\n", "\n");
         let value = value.trim();
         let chars = value.chars().count();
         if chars < min {
@@ -117,6 +119,16 @@ mod tests {
         let mut check = Check::new();
         assert_eq!(check.text("name", Some(" 홍길동 "), 1, 3), "홍길동");
         check.done().unwrap();
+    }
+
+    #[test]
+    fn a_line_ends_with_a_line_feed_whoever_sent_it() {
+        let mut check = Check::new();
+        assert_eq!(check.text("a", Some("one\r\ntwo\n\r\nthree\r\n"), 1, 14), "one\ntwo\n\nthree");
+        check.done().unwrap();
+        let mut check = Check::new();
+        check.text("a", Some("over\rwritten"), 1, 100);
+        assert_eq!(check.done().unwrap_err().parts().fields[0].code, "bad_character");
     }
 
     #[test]
