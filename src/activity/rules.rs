@@ -45,11 +45,7 @@ pub(super) fn changed_post(draft: &PostDraft, old: Words) -> Result<Words, Error
 }
 
 fn title(check: &mut Check, title: Option<&str>) -> String {
-    let title = check.text("title", title, 1, TITLE_CHARS_MAX);
-    if title.contains(['\n', '\t']) {
-        check.fault("title", "bad_character", Text::fixed("A title is one line.", "제목은 한 줄이어야 합니다."));
-    }
-    title
+    check.line("title", title, 1, TITLE_CHARS_MAX)
 }
 
 /// Checks a comment's text.
@@ -100,6 +96,7 @@ pub(super) fn comment_not_found() -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::clock::Timestamp;
     use crate::kernel::ids::SessionId;
 
     fn faults(result: Result<Words, Error>) -> Vec<(String, &'static str)> {
@@ -134,7 +131,7 @@ mod tests {
 
     #[test]
     fn authors_and_admins_change_things() {
-        let ann = Actor { user: UserId(1), role: Role::User, session: SessionId::fresh() };
+        let ann = Actor { user: UserId(1), role: Role::User, session: SessionId::fresh(), token_ends_at: Timestamp(1) };
         assert!(may_change(ann, UserId(1)).is_ok());
         assert_eq!(may_change(ann, UserId(2)).unwrap_err().code(), "forbidden");
         assert!(may_change(Actor { role: Role::Admin, ..ann }, UserId(2)).is_ok());

@@ -2,7 +2,8 @@
 //!
 //! On the way in: how often may this address ask, whose token is it, how often may this account ask. On the way out:
 //! the request id, and errors as problem documents in the reader's language. A handler that panics or takes too long is
-//! answered here too. Rooms see only the result (`http::Verified`); the client's own `X-USER-ID` is never looked at.
+//! answered here too. Rooms see only the result (`http::Verified`); the client's own `X-USER-ID` is never looked at. With it
+//! goes the way to ask again, for whoever has to wait for the body (`http::Asker`).
 
 mod rates;
 
@@ -21,7 +22,7 @@ use tower::Service;
 
 use self::rates::Rates;
 use crate::config::Limits;
-use crate::http::{HttpError, Language, RequestId, Verified, problem};
+use crate::http::{HttpError, Judge, Known, Language, RequestId, Verified, problem};
 use crate::kernel::error::{Error, Kind, Text};
 use crate::kernel::ids::UserId;
 use crate::users::Users;
@@ -37,6 +38,8 @@ pub struct Door {
     rooms: Router,
     body_limit: DefaultBodyLimit,
     users: Arc<Users>,
+    /// Asked again by whoever waits for a body.
+    judge: Judge,
     addresses: Rates<IpAddr>,
     accounts: Rates<UserId>,
     request_timeout: Duration,
@@ -46,10 +49,12 @@ impl Door {
     /// A door in front of `rooms` that lets in what `limits` allow.
     #[must_use]
     pub fn new(users: Arc<Users>, limits: &Limits, rooms: Router) -> Self {
+        let later = Arc::clone(&users);
         Self {
             rooms,
             body_limit: DefaultBodyLimit::max(limits.body_bytes),
             users,
+            judge: Arc::new(move |actor| later.judge(actor)),
             addresses: Rates::new(limits.address_per_second, limits.address_burst),
             accounts: Rates::new(limits.account_per_second, limits.account_burst),
             request_timeout: Duration::from_secs(limits.request_timeout_s),
@@ -78,7 +83,7 @@ impl Door {
         let verified = match self.users.authenticate(token) {
             Ok(actor) => {
                 self.accounts.check(&actor.user).map_err(rate_limited)?;
-                Verified::Known(actor)
+                Verified::Known(Known::new(actor, Arc::clone(&self.judge)))
             }
             Err(error) => Verified::Refused(error),
         };

@@ -16,7 +16,7 @@ mod refusal;
 mod request_id;
 mod routes;
 
-pub use auth::{Admin, Buyer, Caller, Verified};
+pub use auth::{Admin, Asker, Buyer, Caller, Judge, Known, Verified};
 pub use body::{Json, JsonOrForm};
 pub use idempotency::IdempotencyKey;
 pub use language::Language;

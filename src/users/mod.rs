@@ -25,8 +25,9 @@ mod store;
 mod tidy;
 mod tokens;
 
+pub use images::Upload;
 pub use model::{Counts, Email, NewUser, SeedUser, Session, User, UserFilter, UserState};
 pub use profile::{ImageChange, Profile, ProfileChange};
-pub use rules::{image_path, shown_name, user_not_found};
+pub use rules::{TOKEN_LIFETIME_S_MAX, image_path, shown_name, user_not_found};
 pub use service::Users;
-pub use sessions::{LoggedIn, TOKEN_LIFETIME_S_MAX};
+pub use sessions::LoggedIn;

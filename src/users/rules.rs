@@ -1,7 +1,9 @@
 //! What a user may be called and what a password may be. Pure.
 
+use icu_normalizer::ComposingNormalizerBorrowed;
+
 use super::model::{Email, NewUser, User, UserState};
-use crate::kernel::check::Check;
+use crate::kernel::check::{Check, is_invisible};
 use crate::kernel::clock::Timestamp;
 use crate::kernel::error::{Error, Kind, Text};
 use crate::kernel::ids::UserId;
@@ -36,13 +38,26 @@ pub(super) fn check_new_user(new: NewUser) -> Result<CheckedUser, Error> {
     Ok(CheckedUser { email, name, password, greeting })
 }
 
-/// A name is one line.
+/// A name is one line, and nobody's who has none any more.
 pub(super) fn name(check: &mut Check, typed: Option<&str>) -> String {
-    let name = check.text("name", typed, 1, NAME_CHARS_MAX);
-    if name.contains(['\n', '\t']) {
-        check.fault("name", "bad_character", Text::fixed("A name is one line.", "이름은 한 줄이어야 합니다."));
+    let name = check.line("name", typed, 1, NAME_CHARS_MAX);
+    if WITHDRAWN_NAMES.iter().any(|taken| skeleton(taken) == skeleton(&name)) {
+        let detail = Text::fixed(
+            "It is what users are called who have withdrawn.",
+            "탈퇴한 사용자를 나타내는 이름은 쓸 수 없습니다.",
+        );
+        check.fault("name", "not_allowed", detail);
     }
     name
+}
+
+/// What is left of a name when its look-alikes are taken for the same (letters in other widths and in pieces, capitals),
+/// and what only stands between its letters for nothing.
+fn skeleton(name: &str) -> String {
+    let letters = ComposingNormalizerBorrowed::new_nfkc();
+    let letters = letters.normalize(name);
+    let letters = letters.chars().filter(|c| c.is_alphanumeric() && !is_invisible(*c));
+    letters.flat_map(char::to_lowercase).collect()
 }
 
 /// A greeting may be empty and have lines.
@@ -130,6 +145,10 @@ pub(super) fn may_change(user: &User) -> Result<(), Error> {
     Ok(())
 }
 
+/// The longest life of any access token, in seconds: 7 days. One made on the command line may have it; a login's is shorter
+/// (`jwt.access_minutes`).
+pub const TOKEN_LIFETIME_S_MAX: u32 = 7 * 24 * 3600;
+
 /// A session as its refresh tokens see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Family {
@@ -138,6 +157,8 @@ pub(super) struct Family {
     pub(super) current: Vec<u8>,
     pub(super) expires_at: Timestamp,
     pub(super) revoked: bool,
+    /// When the last of the access tokens that it gave ends.
+    pub(super) token_ends_at: Timestamp,
 }
 
 /// What a refresh token that this server made is worth.
@@ -262,11 +283,17 @@ pub(super) fn wrong_current_password() -> Error {
     Error::invalid_field("currentPassword", "wrong", detail)
 }
 
+/// What a user is called who has withdrawn, in both languages at once.
+const WITHDRAWN_NAME: &str = "withdrawn user (탈퇴한 사용자)";
+
+/// The same, and in either language.
+const WITHDRAWN_NAMES: [&str; 3] = [WITHDRAWN_NAME, "withdrawn user", "탈퇴한 사용자"];
+
 /// The name that is shown of a user. One who has withdrawn has none: the words that stand for it are the same for every
 /// reader, because lists are made once for many.
 #[must_use]
 pub fn shown_name(state: UserState, name: String) -> String {
-    if state == UserState::Deleted { "withdrawn user (탈퇴한 사용자)".to_owned() } else { name }
+    if state == UserState::Deleted { WITHDRAWN_NAME.to_owned() } else { name }
 }
 
 /// Where a profile image is fetched.
@@ -322,7 +349,13 @@ mod tests {
     #[test]
     fn a_family_ends_with_a_token_that_comes_twice() {
         let now = Timestamp(10);
-        let family = Family { user: UserId(1), current: b"second".to_vec(), expires_at: Timestamp(11), revoked: false };
+        let family = Family {
+            user: UserId(1),
+            current: b"second".to_vec(),
+            expires_at: Timestamp(11),
+            revoked: false,
+            token_ends_at: Timestamp(0),
+        };
         assert_eq!(refresh(&family, b"second", now).unwrap(), Refresh::Rotate);
         assert_eq!(refresh(&family, b"first", now).unwrap(), Refresh::Reused);
         let revoked = Family { revoked: true, ..family.clone() };
@@ -353,11 +386,32 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_one_line() {
-        let error =
-            check_new_user(NewUser { name: Some("Ann\nAdmin".to_owned()), ..NewUser::default() }).err().unwrap();
-        let name = error.parts().fields.iter().find(|fault| fault.field == "name").unwrap();
-        assert_eq!(name.code, "bad_character");
+    fn a_name_is_one_line_and_somebodys() {
+        let refusal = |typed: &str| {
+            let mut check = Check::new();
+            name(&mut check, Some(typed));
+            check.done().err().map(|error| error.parts().fields[0].code)
+        };
+        for (typed, expected) in [
+            ("Ann\nAdmin", Some("bad_character")),
+            ("Ann\u{2028}Admin", Some("bad_character")),
+            ("\u{3164}", Some("blank")),
+            ("\u{200B}\u{2060}", Some("blank")),
+            ("withdrawn user (탈퇴한 사용자)", Some("not_allowed")),
+            ("Withdrawn  User", Some("not_allowed")),
+            ("withdrawn\u{200B}\u{3164}user", Some("not_allowed")),
+            ("ｗｉｔｈｄｒａｗｎ　ｕｓｅｒ", Some("not_allowed")),
+            ("탈퇴한사용자", Some("not_allowed")),
+            ("「탈퇴한 사용자」", Some("not_allowed")),
+            // The same letters in pieces, as some systems write them.
+            ("\u{1110}\u{1161}\u{11AF}\u{1110}\u{116C}\u{1112}\u{1161}\u{11AB} 사용자", Some("not_allowed")),
+            ("Ann 👩\u{200D}💻", None),
+            ("탈퇴", None),
+            ("a user", None),
+            ("(•_•)", None),
+        ] {
+            assert_eq!(refusal(typed), expected, "{typed:?}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::Mutex;
 
-use super::codes::store as codes;
+use super::codes::store::{self as codes, Addressee};
 use super::images::Images;
 use super::mail::Mailer;
 use super::model::{NewUser, SeedUser, Session, User, UserFilter, UserState};
@@ -93,10 +93,10 @@ impl Users {
     async fn add_proven(&self, new: NewUser, role: Role, needs_proof: bool) -> Result<User, Error> {
         let checked = check_new_user(new)?;
         let hash = self.passwords.hash(checked.password).await?;
-        let created_at = self.clock.now();
+        let (created_at, addressee) = (self.clock.now(), Addressee::of(&checked.email, &self.seals));
         self.commit(move |conn| {
             // Before anything is said about the address: only who reads its mail may learn that it is taken.
-            if needs_proof && !codes::take_proof(conn, &checked.email, created_at)? {
+            if needs_proof && !codes::take_proof(conn, &addressee, created_at)? {
                 return Err(email_not_verified());
             }
             let row = UserRow {

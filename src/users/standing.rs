@@ -113,9 +113,10 @@ impl Standing {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::clock::Timestamp;
 
     fn ann() -> Actor {
-        Actor { user: UserId(1), role: Role::User, session: SessionId::fresh() }
+        Actor { user: UserId(1), role: Role::User, session: SessionId::fresh(), token_ends_at: Timestamp(1) }
     }
 
     #[test]

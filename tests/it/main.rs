@@ -12,6 +12,8 @@ mod extractors;
 mod filing;
 mod holds;
 mod idempotency;
+mod images;
+mod late_bodies;
 mod law;
 mod ledger;
 mod mail;

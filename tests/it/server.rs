@@ -161,14 +161,14 @@ async fn odd_requests_never_cause_a_500() {
 }
 
 /// A connection without a client's cleverness.
-struct Wire(TcpStream);
+pub(crate) struct Wire(TcpStream);
 
 impl Wire {
-    async fn open(app: &TestApp) -> Self {
+    pub(crate) async fn open(app: &TestApp) -> Self {
         Self(TcpStream::connect(app.address).await.unwrap())
     }
 
-    async fn send(&mut self, text: &str) {
+    pub(crate) async fn send(&mut self, text: &str) {
         self.0.write_all(text.as_bytes()).await.unwrap();
     }
 
@@ -177,7 +177,7 @@ impl Wire {
     }
 
     /// Reads until what came ends with `end`.
-    async fn read_until(&mut self, end: &str) -> String {
+    pub(crate) async fn read_until(&mut self, end: &str) -> String {
         let mut text = Vec::new();
         while !text.ends_with(end.as_bytes()) {
             text.push(in_time(self.0.read_u8()).await.unwrap());
@@ -186,7 +186,7 @@ impl Wire {
     }
 
     /// Reads until the server closes the connection.
-    async fn read_to_end(&mut self) -> String {
+    pub(crate) async fn read_to_end(&mut self) -> String {
         let mut text = String::new();
         in_time(self.0.read_to_string(&mut text)).await.unwrap();
         text

@@ -1,7 +1,10 @@
 //! Sessions: refresh tokens that are good once, and what ends a session.
 
-use preorder::kernel::actor::Role;
+use std::sync::Arc;
 
+use preorder::app::App;
+use preorder::kernel::actor::Role;
+use preorder::kernel::clock::ManualClock;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -10,6 +13,7 @@ use crate::support::{Answer, Asker, PASSWORD, TestApp};
 /// A login on one device: what a browser keeps of it.
 struct Device {
     asker: Asker,
+    token: String,
     refresh: String,
 }
 
@@ -26,7 +30,13 @@ impl Device {
         assert_eq!(answer.header("access"), answer.body["accessToken"].as_str().unwrap());
         assert_eq!(answer.header("cache-control"), "no-store");
         let body = answer.ok(200);
-        Self { asker: app.bearer(body["accessToken"].as_str().unwrap()), refresh }
+        let token = body["accessToken"].as_str().unwrap().to_owned();
+        Self { asker: app.bearer(&*token), token, refresh }
+    }
+
+    /// The access token.
+    fn token(&self) -> String {
+        self.token.clone()
     }
 
     async fn me(&self) -> Answer {
@@ -252,6 +262,47 @@ async fn of_two_who_change_a_password_at_once_one_is_told_that_it_is_another_by_
         }
     }
     assert_eq!(won, 1);
+}
+
+#[tokio::test]
+async fn what_was_ended_stays_ended_whatever_the_settings_say_next_time() {
+    let (app, clock) = TestApp::with_clock(|config| config.jwt.access_minutes = 60).await;
+    let id = app.account("ann", Role::User).await.id;
+    let (phone, laptop) = (Device::login(&app, "ann").await, Device::login(&app, "ann").await);
+    let script = app.app.users.token(id, Some(7 * 24 * 3600)).await.unwrap();
+    let tokens = [phone.token(), laptop.token(), script];
+    let mut config = app.app.config.clone();
+    config.jwt.access_minutes = 1;
+    let codes = async || {
+        let restarted = App::open(&config, Arc::<ManualClock>::clone(&clock)).await.unwrap();
+        let codes =
+            tokens.iter().map(|token| restarted.users.authenticate(token).map_or_else(|e| e.code(), |_| "good"));
+        codes.collect::<Vec<_>>()
+    };
+    app.app.users.logout_all(id).await.unwrap();
+    assert_eq!(codes().await, ["session_revoked"; 3]);
+    clock.advance_seconds(3_599);
+    assert_eq!(codes().await, ["session_revoked"; 3]);
+    clock.advance_seconds(1);
+    assert_eq!(codes().await, ["token_expired", "token_expired", "session_revoked"]);
+    clock.advance_seconds(7 * 24 * 3600 - 3_601);
+    assert_eq!(codes().await, ["token_expired", "token_expired", "session_revoked"]);
+}
+
+#[tokio::test]
+async fn a_shorter_life_of_new_tokens_does_not_forget_the_older_ones() {
+    let (app, clock) = TestApp::with_clock(|config| config.jwt.access_minutes = 60).await;
+    app.account("ann", Role::User).await;
+    let device = Device::login(&app, "ann").await;
+    let mut config = app.app.config.clone();
+    config.jwt.access_minutes = 1;
+    let restarted = App::open(&config, Arc::<ManualClock>::clone(&clock)).await.unwrap();
+    restarted.users.reissue(&device.refresh).await.unwrap();
+    let session = restarted.users.authenticate(&device.token()).unwrap().session;
+    restarted.users.logout(session).await.unwrap();
+    clock.advance_seconds(3_599);
+    let restarted = App::open(&config, Arc::<ManualClock>::clone(&clock)).await.unwrap();
+    assert_eq!(restarted.users.authenticate(&device.token()).unwrap_err().code(), "session_revoked");
 }
 
 #[tokio::test]

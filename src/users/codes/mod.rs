@@ -6,6 +6,7 @@ pub(super) mod store;
 
 use std::sync::Arc;
 
+use self::store::Addressee;
 use super::mail::Letter;
 use super::model::Email;
 use super::rules::{self, Guess};
@@ -27,7 +28,7 @@ impl Users {
         self.mailer.admit()?;
         let code = format!("{:06}", rand::random_range(0..CODES));
         let hash = self.seals.of(Purpose::EmailCode, &sealed(&email, &code));
-        let (to, now) = (email.clone(), self.clock.now());
+        let (to, now) = (Addressee::of(&email, &self.seals), self.clock.now());
         if self.db.write(move |conn| Ok(store::renew(conn, &to, &hash, now)?)).await? {
             let (subject, text) = rules::code_letter(&code);
             self.mailer.send(Letter { to: email, subject: in_language(&subject), text: in_language(&text) })?;
@@ -47,14 +48,15 @@ impl Users {
         let email = checked(email, check)?;
         let typed = sealed(&email, code.unwrap_or_default().trim());
         let (seals, now) = (Arc::clone(&self.seals), self.clock.now());
+        let from = Addressee::of(&email, &seals);
         let is_right = self
             .db
             .write(move |conn| {
-                let Some(sent) = store::sent(conn, &email)? else { return Ok(false) };
+                let Some(sent) = store::sent(conn, &from)? else { return Ok(false) };
                 let guess = rules::guess(&sent, |hash| seals.fits(Purpose::EmailCode, &typed, hash), now);
                 match guess {
-                    Guess::Right => store::verified(conn, &email, now.plus_seconds(rules::VERIFIED_FOR_S))?,
-                    Guess::Wrong => store::count_attempt(conn, &email)?,
+                    Guess::Right => store::verified(conn, &from, now.plus_seconds(rules::VERIFIED_FOR_S))?,
+                    Guess::Wrong => store::count_attempt(conn, &from)?,
                     Guess::Void => {}
                 }
                 // An answer and no error: the attempt must be committed.
