@@ -128,7 +128,7 @@ fn run_batch(
     let mut filed = 0;
     if version != memory.data_version {
         memory = Memory { data_version: version, ..Memory::default() };
-        filed = file(&Conn::of(&transaction))?;
+        filed = file(&Conn::of(&transaction)).map_err(ours)?;
     }
     let now = clock.now();
     let mut book = Book { offers: memory.offers, live: memory.live, ..Book::default() };
@@ -142,9 +142,9 @@ fn run_batch(
     if book.changes.is_empty() && filed == 0 {
         transaction.rollback().map_err(StoreError::from)?;
     } else {
-        memory.unfiled += save(&transaction, &book, now)?;
+        memory.unfiled += save(&transaction, &book, now).map_err(ours)?;
         if memory.unfiled >= UNFILED_MAX {
-            file(&Conn::of(&transaction))?;
+            file(&Conn::of(&transaction)).map_err(ours)?;
             memory.unfiled = 0;
         }
         transaction.commit().map_err(StoreError::from)?;
@@ -154,6 +154,15 @@ fn run_batch(
         return Ok((outcomes, Memory::default())); // the next batch files what is left, and begins anew
     }
     Ok((outcomes, Memory { offers: book.offers, live: book.live, ..memory }))
+}
+
+/// A row that a batch adds and that is there already is a fault of ours, and no conflict of everybody who is in the batch:
+/// told as one, the engine looks for the command that it comes from.
+fn ours(error: StoreError) -> Error {
+    match error {
+        StoreError::Duplicate(columns) => Error::internal(format!("a row of the ledger is there already: {columns}")),
+        other => other.into(),
+    }
 }
 
 /// Files the orders that were noted since the last time under their buyers; gives how many.
