@@ -126,10 +126,10 @@ impl Ledger {
         }
     }
 
-    /// Ends the holds whose time has run out, and forgets old refusals of idempotency keys; gives how many holds.
+    /// Ends the holds whose time has run out, and forgets old refusals of idempotency keys; gives how many holds it found.
     ///
     /// # Errors
-    /// When the database can't be read or written.
+    /// When the database can't be read or written; when a hold can't be read, after the others were ended.
     pub async fn sweep(&self) -> Result<usize, Error> {
         let mut swept = 0;
         let old = self.clock.now().plus_seconds(-REFUSED_KEYS_KEPT_S);
@@ -138,12 +138,14 @@ impl Ledger {
         }
         loop {
             let now = self.clock.now();
-            let due = self.db.read(move |conn| queries::due(conn, now, SWEEP_MAX)).await?;
-            let (found, more) = (due.len(), i64::try_from(due.len()) == Ok(SWEEP_MAX));
-            let expiries = due.into_iter().map(|order| self.submit(Command::Expire { order }));
+            let due = self.db.read(move |conn| Ok(queries::due(conn, now, SWEEP_MAX)?)).await?;
+            swept += due.orders.len();
+            let expiries = due.orders.into_iter().map(|order| self.submit(Command::Expire { order: order.id }));
             futures_util::future::try_join_all(expiries).await?;
-            swept += found;
-            if !more {
+            if let Some(why) = due.unreadable {
+                return Err(why.into());
+            }
+            if !due.more {
                 return Ok(swept);
             }
         }

@@ -11,7 +11,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::board::Board;
 use super::command::{Answered, Command, KeyRecord, KeyedRequest, Outcome};
 use super::decide::{Book, decide, keyed_request};
-use super::model::{Offer, Units};
+use super::model::{Offer, Order, Units};
 use super::queries;
 use super::rows::{self, select_offers, select_orders};
 use crate::kernel::clock::{Clock, Timestamp};
@@ -133,7 +133,6 @@ fn run_batch(
     let now = clock.now();
     let mut book = Book { offers: memory.offers, live: memory.live, ..Book::default() };
     let due = load_due(&Conn::of(&transaction), &mut book, now)?;
-    book.behind = i64::try_from(due.len()) == Ok(DUE_MAX);
     load(&Conn::of(&transaction), &mut book, commands)?;
     for command in &due {
         decide_on(&mut book, command, now)?;
@@ -182,12 +181,15 @@ fn decide_on(book: &mut Book, command: &Command, now: Timestamp) -> Result<Outco
 }
 
 /// Reads holds whose time has run out, so that their units, and their buyers' limits, are free for this batch already.
-fn load_due(conn: &Conn<'_>, book: &mut Book, now: Timestamp) -> Result<Vec<Command>, Error> {
+/// What can't be read of them is left to the sweeper, which tells about it.
+fn load_due(conn: &Conn<'_>, book: &mut Book, now: Timestamp) -> Result<Vec<Command>, StoreError> {
     let due = queries::due(conn, now, DUE_MAX)?;
-    for order in &due {
-        load_order(conn, book, *order)?;
+    book.behind = due.more;
+    let ids: Vec<_> = due.orders.iter().map(|order| order.id).collect();
+    for order in due.orders {
+        add_order(conn, book, order)?;
     }
-    Ok(due.into_iter().map(|order| Command::Expire { order }).collect())
+    Ok(ids.into_iter().map(|order| Command::Expire { order }).collect())
 }
 
 /// Reads what the commands name: keys and the orders behind them, orders, offers, and what limited buyers have.
@@ -230,11 +232,13 @@ fn load_order(conn: &Conn<'_>, book: &mut Book, id: OrderId) -> Result<(), Store
         return Ok(());
     }
     let found = conn.row(select_orders!("WHERE id = $1"), bind![id.as_bytes()], rows::order)?;
-    if let Some(order) = found {
-        load_offer(conn, book, &order.product)?;
-        load_live(conn, book, order.buyer, &order.product)?;
-        book.orders.insert(id, order);
-    }
+    found.map_or(Ok(()), |order| add_order(conn, book, order))
+}
+
+fn add_order(conn: &Conn<'_>, book: &mut Book, order: Order) -> Result<(), StoreError> {
+    load_offer(conn, book, &order.product)?;
+    load_live(conn, book, order.buyer, &order.product)?;
+    book.orders.insert(order.id, order);
     Ok(())
 }
 

@@ -8,6 +8,7 @@ mod codes;
 mod community;
 mod crash;
 mod docs;
+mod due;
 mod extractors;
 mod filing;
 mod holds;
