@@ -1,5 +1,6 @@
 //! What is read of orders and movements, outside the engine: plain SQL by index, one snapshot each.
 
+use super::board::Expiries;
 use super::model::{Movement, Order, State};
 use super::rows::{self, select_movements, select_orders};
 use super::rules;
@@ -117,6 +118,21 @@ pub(crate) fn due(conn: &Conn<'_>, now: Timestamp, limit: i64) -> Result<Due, St
         }
     }
     Ok(due)
+}
+
+/// When the next holds run out after `now`: one looks `limit` of them ahead.
+pub(crate) fn expiries(conn: &Conn<'_>, now: Timestamp, limit: i64) -> Result<Expiries, StoreError> {
+    const SQL: &str = "SELECT product_id, expires_at FROM orders WHERE state = 'held' AND expires_at > $1 \
+         ORDER BY expires_at LIMIT $2";
+    let holds = conn.rows(SQL, bind![now.0, limit], |row| Ok((ProductId::trusted(&row.text(0)?), row.int(1)?)))?;
+    let mut expiries = Expiries::default();
+    for (product, expires_at) in &holds {
+        expiries.add(product, Timestamp(*expires_at));
+    }
+    if let Some((_, last)) = holds.last().filter(|_| i64::try_from(holds.len()) == Ok(limit)) {
+        expiries.add_others(Timestamp(*last));
+    }
+    Ok(expiries)
 }
 
 /// Names the order that can't be read.

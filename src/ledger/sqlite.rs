@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::board::Board;
+use super::board::{Board, Expiries};
 use super::command::{Answered, Command, KeyRecord, KeyedRequest, Outcome};
 use super::decide::{Book, decide, keyed_request};
-use super::model::{Offer, Order, Units};
+use super::model::{Offer, Order, State, Units};
 use super::queries;
 use super::rows::{self, select_offers, select_orders};
 use crate::kernel::clock::{Clock, Timestamp};
@@ -22,6 +22,9 @@ use crate::store::{Conn, StoreError, bind};
 
 /// How many holds that have run out a batch ends on its way; the sweeper sees to the rest.
 const DUE_MAX: i64 = 256;
+
+/// How many holds the board looks ahead: enough that their products are few looks, and few enough to be read in no time.
+const AHEAD_MAX: i64 = 64;
 
 /// How many orders wait to be filed under their buyers, at most: more would make reading them slow, fewer would make
 /// filing dear.
@@ -104,7 +107,9 @@ impl SqliteLedger {
             .write_raw(move |connection| {
                 let snapshot = connection.transaction().map_err(StoreError::from)?;
                 let all = Conn::of(&snapshot).rows(select_offers!(""), &[], rows::offer)?;
+                let expiries = queries::expiries(&Conn::of(&snapshot), Timestamp(i64::MIN), AHEAD_MAX)?;
                 this.board.replace(all.iter(), this.clock.now());
+                this.board.look_ahead(expiries);
                 *this.memory() = Memory::default();
                 Ok(())
             })
@@ -125,12 +130,14 @@ fn run_batch(
 ) -> Result<(Vec<Outcome>, Memory), Error> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(StoreError::from)?;
     let version = data_version(&transaction)?;
-    let mut filed = 0;
+    let (mut filed, mut stale) = (0, false);
     if version != memory.data_version {
         memory = Memory { data_version: version, ..Memory::default() };
         filed = file(&Conn::of(&transaction)).map_err(ours)?;
+        stale = true;
     }
     let now = clock.now();
+    stale |= board.is_stale(now);
     let mut book = Book { offers: memory.offers, live: memory.live, ..Book::default() };
     let due = load_due(&Conn::of(&transaction), &mut book, now)?;
     load(&Conn::of(&transaction), &mut book, commands)?;
@@ -138,21 +145,42 @@ fn run_batch(
         decide_on(&mut book, command, now)?;
     }
     let outcomes = commands.iter().map(|command| decide_on(&mut book, command, now)).collect::<Result<_, _>>()?;
-    if book.changes.is_empty() && filed == 0 {
-        transaction.rollback().map_err(StoreError::from)?;
-    } else {
+    let changed = filed > 0 || !book.changes.is_empty();
+    if changed {
         memory.unfiled += save(&transaction, &book, now).map_err(ours)?;
         if memory.unfiled >= UNFILED_MAX {
             file(&Conn::of(&transaction)).map_err(ours)?;
             memory.unfiled = 0;
         }
+    }
+    let ahead = if stale { Some(look_ahead(&Conn::of(&transaction), &book, now)?) } else { None };
+    if changed {
         transaction.commit().map_err(StoreError::from)?;
         board.publish(book.changes.offers.iter().filter_map(|product| book.offers.get(product)), now);
+    } else {
+        transaction.rollback().map_err(StoreError::from)?;
+    }
+    match ahead {
+        Some(expiries) => board.look_ahead(expiries),
+        None => board.look_out_for(new_holds(&book)),
     }
     if book.live.len() > REMEMBERED_MAX {
         return Ok((outcomes, Memory::default())); // the next batch files what is left, and begins anew
     }
     Ok((outcomes, Memory { offers: book.offers, live: book.live, ..memory }))
+}
+
+/// When holds run out, as the batch leaves them behind. Those that have run out and were not seen count as well.
+fn look_ahead(conn: &Conn<'_>, book: &Book, now: Timestamp) -> Result<Expiries, StoreError> {
+    queries::expiries(conn, if book.behind { Timestamp(i64::MIN) } else { now }, AHEAD_MAX)
+}
+
+/// The holds that the batch has taken, and when they run out.
+fn new_holds(book: &Book) -> impl Iterator<Item = (&ProductId, Timestamp)> {
+    // Most sales hold nothing, and their orders need not be looked at.
+    let any = book.changes.offers.iter().any(|product| book.offers[product].stock.held > 0);
+    let new = book.changes.orders.iter().filter(move |(_, is_new)| any && **is_new).map(|(id, _)| &book.orders[id]);
+    new.filter(|order| order.state == State::Held).map(|order| (&order.product, order.expires_at))
 }
 
 /// A row that a batch adds and that is there already is a fault of ours, and no conflict of everybody who is in the batch:

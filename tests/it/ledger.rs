@@ -71,6 +71,8 @@ struct Sale {
     clock: Arc<ManualClock>,
     shops: [Shop; 2],
     at: usize,
+    /// Whether nobody has sold at the other shop: then this one's door knows all that there is to know.
+    alone: bool,
     /// Every order that was answered, as it was answered last.
     answered: Vec<Order>,
     /// What each product should have in all.
@@ -100,7 +102,7 @@ impl Sale {
             products.add(&draft, Mover::Console).await.unwrap();
         }
         let totals = PRODUCTS.map(|(_, stock, _)| stock);
-        Self { location, clock, shops, at: 0, answered: Vec::new(), totals, _folder: folder }
+        Self { location, clock, shops, at: 0, alone: true, answered: Vec::new(), totals, _folder: folder }
     }
 
     fn order(&self, back: usize) -> OrderId {
@@ -150,12 +152,20 @@ impl Sale {
         match step {
             Step::Wait { seconds } => self.clock.advance_seconds(*seconds),
             Step::Sweep => drop(self.shops[self.at].ledger.sweep().await.unwrap()),
-            Step::OtherEngine => self.at = 1 - self.at,
+            Step::OtherEngine => (self.at, self.alone) = (1 - self.at, false),
             Step::Restart => self.shops[self.at] = Shop::open(&self.location, &self.clock).await,
             _ => {}
         }
         let Some(command) = self.command(step) else { return };
-        match self.shops[self.at].ledger.submit(command).await {
+        let ledger = &self.shops[self.at].ledger;
+        let turned_away = match &command {
+            Command::Enter(enter) => ledger.admit(&enter.product, enter.quantity, enter.then != Then::Wait).is_err(),
+            _ => false,
+        };
+        match ledger.submit(command).await {
+            Ok((Done::Order(order), false)) if turned_away && self.alone => {
+                panic!("the door has units less: {order:?}")
+            }
             Ok((Done::Order(order), false)) => self.note(order),
             Ok((Done::Movement(_), _)) => {
                 let Step::Adjust { product, delta } = step else { panic!("a movement for {step:?}") };

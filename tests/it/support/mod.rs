@@ -69,8 +69,17 @@ impl TestApp {
 
     /// A server whose time stands still until the clock is moved; tokens live for a week of it.
     pub(crate) async fn with_clock(change: impl FnOnce(&mut Config)) -> (Self, Arc<ManualClock>) {
+        Self::at_a_time(change, true).await
+    }
+
+    /// The same without a sweeper, and without anything else that a server does unless it is asked.
+    pub(crate) async fn still_with_clock(change: impl FnOnce(&mut Config)) -> (Self, Arc<ManualClock>) {
+        Self::at_a_time(change, false).await
+    }
+
+    async fn at_a_time(change: impl FnOnce(&mut Config), tasks: bool) -> (Self, Arc<ManualClock>) {
         let clock = Arc::new(ManualClock::new(VIRTUAL_START));
-        let setup = Setup { clock: Arc::<ManualClock>::clone(&clock), ..Setup::default() };
+        let setup = Setup { clock: Arc::<ManualClock>::clone(&clock), tasks, ..Setup::default() };
         let settings = |config: &mut Config| {
             tokens_for_a_week(config);
             change(config);
