@@ -32,7 +32,7 @@ pub use queries::OrderFilter;
 use self::audit::Audit;
 use self::board::Board;
 use self::engine::Engine;
-use self::sqlite::SqliteLedger;
+use self::sqlite::{REMEMBERED_MAX, SqliteLedger};
 use crate::kernel::clock::Clock;
 use crate::kernel::error::Error;
 use crate::kernel::ids::{OrderId, ProductId, UserId};
@@ -64,7 +64,7 @@ impl Ledger {
     /// When the offers can't be read.
     pub async fn start(db: Db, clock: Arc<dyn Clock>, queue_length: usize) -> Result<Arc<Self>, Error> {
         let board = Arc::new(Board::default());
-        let adapter = SqliteLedger::new(Arc::clone(&clock), Arc::clone(&board));
+        let adapter = SqliteLedger::new(Arc::clone(&clock), Arc::clone(&board), REMEMBERED_MAX);
         adapter.reload(db.sqlite()).await?;
         let engine = Engine::new(Arc::clone(&adapter), db.sqlite().queue(), queue_length);
         Ok(Arc::new(Self { db, clock, board, adapter, engine }))

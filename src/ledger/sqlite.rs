@@ -30,7 +30,7 @@ const AHEAD_MAX: i64 = 64;
 /// filing dear.
 const UNFILED_MAX: usize = 8_192;
 /// How many buyers' live units are remembered between batches, at most.
-const REMEMBERED_MAX: usize = 65_536;
+pub(crate) const REMEMBERED_MAX: usize = 65_536;
 
 /// The adapter, shared by the engine, the catalogue's changes and the reloads. It holds no driver: its work runs on the
 /// driver's own thread, which must never be the last to let go of it.
@@ -39,6 +39,7 @@ pub(crate) struct SqliteLedger {
     /// Locked only on the writer's thread, so nobody ever waits for it.
     memory: Mutex<Memory>,
     board: Arc<Board>,
+    remembered_max: usize,
 }
 
 /// What is known as of the last commit that this process saw.
@@ -54,8 +55,9 @@ struct Memory {
 }
 
 impl SqliteLedger {
-    pub(crate) fn new(clock: Arc<dyn Clock>, board: Arc<Board>) -> Arc<Self> {
-        Arc::new(Self { clock, memory: Mutex::default(), board })
+    /// An adapter that remembers at most `remembered_max` buyers' live units between batches.
+    pub(crate) fn new(clock: Arc<dyn Clock>, board: Arc<Board>, remembered_max: usize) -> Arc<Self> {
+        Arc::new(Self { clock, memory: Mutex::default(), board, remembered_max })
     }
 
     /// Decides and saves a batch; the outcomes come in the order of the commands, and are durable.
@@ -67,7 +69,9 @@ impl SqliteLedger {
         // Taken out until the commit: a batch that fails leaves an empty memory, to be loaded anew.
         let remembered = std::mem::take(&mut *memory);
         let (outcomes, kept) = run_batch(connection, remembered, &self.board, commands, &*self.clock)?;
-        *memory = kept;
+        if kept.live.len() <= self.remembered_max {
+            *memory = kept; // or else the next batch files what is left, and begins anew
+        }
         Ok(outcomes)
     }
 
@@ -163,9 +167,6 @@ fn run_batch(
     match ahead {
         Some(expiries) => board.look_ahead(expiries),
         None => board.look_out_for(new_holds(&book)),
-    }
-    if book.live.len() > REMEMBERED_MAX {
-        return Ok((outcomes, Memory::default())); // the next batch files what is left, and begins anew
     }
     Ok((outcomes, Memory { offers: book.offers, live: book.live, ..memory }))
 }
