@@ -80,10 +80,11 @@ impl Sale {
     }
 
     fn run(&mut self, command: &Command) -> Result<Done, Refusal> {
-        let result = decide(&mut self.world.book, command, self.world.now).unwrap().result;
+        let outcome = decide(&mut self.world.book, command, self.world.now).unwrap();
+        self.world.note_charges(command, &outcome);
         self.world.check_counts();
         self.world.check_money();
-        result
+        outcome.result
     }
 
     fn wait(&mut self, seconds: i64) {
