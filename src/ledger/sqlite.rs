@@ -17,7 +17,7 @@ use super::rows::{self, select_offers, select_orders};
 use crate::kernel::clock::{Clock, Timestamp};
 use crate::kernel::error::Error;
 use crate::kernel::ids::{OrderId, ProductId, UserId};
-use crate::store::sqlite::{Driver, data_version};
+use crate::store::sqlite::{Driver, data_version, still_known};
 use crate::store::{Conn, StoreError, bind};
 
 /// How many holds that have run out a batch ends on its way; the sweeper sees to the rest.
@@ -136,6 +136,7 @@ fn run_batch(
     let version = data_version(&transaction)?;
     let (mut filed, mut stale) = (0, false);
     if version != memory.data_version {
+        still_known(&transaction)?;
         memory = Memory { data_version: version, ..Memory::default() };
         filed = file(&Conn::of(&transaction)).map_err(ours)?;
         stale = true;

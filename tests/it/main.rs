@@ -32,4 +32,5 @@ mod server;
 mod sessions;
 mod stock;
 mod support;
+mod upgrade;
 mod users;
