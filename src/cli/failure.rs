@@ -105,9 +105,12 @@ fn hint_for(code: &str) -> Option<&'static str> {
         "database_unavailable" => {
             "Check that the path is a preorder database that you may write to, or name another with --db sqlite:PATH."
         }
+        "database_linked" => {
+            "Find the other name ('find / -samefile FILE') and remove it; a copy is made with 'cp' while no server runs."
+        }
         "schema_newer" => "Use the preorder that wrote it, or name another database with --db sqlite:PATH.",
         "busy" | "database_locked" => "Try again in a moment; another process may be at work on this database.",
-        "database_served" => "Stop the other server first, or name another database with --db sqlite:PATH.",
+        "database_served" => "Stop that server first, or name another database with --db sqlite:PATH.",
         "storage_full" => "Free some space and try again.",
         "server_unreachable" => "Start one with 'preorder serve', or leave --url out: a temporary server is used then.",
         "not_preorder" => "'preorder serve' prints the URL to give here.",

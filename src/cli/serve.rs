@@ -10,6 +10,7 @@ use super::context::Context;
 use super::failure::Failure;
 use super::output;
 use crate::config::Flag;
+use crate::kernel::error::Error;
 use crate::server;
 use crate::store::{Db, ServerLock};
 
@@ -43,8 +44,8 @@ impl Args {
 /// When the database is another server's, the address is taken, the disk fails, or requests had to be cut off.
 pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let config = context.config();
-    let _lock = ServerLock::take(&config.db)?;
-    let app = context.app().await?;
+    let lock = ServerLock::take(&config.db)?;
+    let app = context.served(&lock).await?;
     let listener = server::listen(config.listen).map_err(|error| {
         Failure::failed(format!("{} can't be listened on: {error}.", config.listen))
             .hint("Choose another with --listen; port 0 takes any free one.")
@@ -62,19 +63,19 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
         tracing::warn!("some charges are not answered yet; the next start asks about them again");
     }
     if let Some(why) = failure.get() {
-        return Err(disk_failed(why));
+        return Err(stopped(why));
     }
     tracing::info!("stopped");
     served.map_err(Failure::from)
 }
 
 /// Ends when the server shall stop.
-async fn stop(db: Db, until_stdin_closes: bool, failure: Arc<tokio::sync::OnceCell<String>>) {
+async fn stop(db: Db, until_stdin_closes: bool, failure: Arc<tokio::sync::OnceCell<Error>>) {
     let mut failed = db.failure();
     tokio::select! {
         () = asked_to_stop() => tracing::info!("stopping: answering what is in flight"),
         () = stdin_closed(), if until_stdin_closes => {}
-        Ok(why) = failed.wait_for(Option::is_some) => drop(failure.set(why.clone().unwrap_or_default())),
+        Ok(why) = failed.wait_for(Option::is_some) => drop(why.clone().map(|why| failure.set(why))),
     }
 }
 
@@ -94,8 +95,15 @@ async fn stdin_closed() {
     while stdin.read(&mut byte).await.is_ok_and(|read| read > 0) {}
 }
 
-fn disk_failed(why: &str) -> Failure {
-    Failure::failed(format!("The disk failed ({why}), and the server stopped: nothing more can be written safely.")).hint(
-        "Every answered order is on disk. Mend or change the disk, then start again; the ledger recovers by itself.",
+/// Why a server stopped by itself.
+fn stopped(why: &Error) -> Failure {
+    if !why.is_storage_failed() {
+        return Failure::failed(format!("{why} The server stopped: it can't write there any more."))
+            .hint("Start the server of the program that changed it.");
+    }
+    let what = why.parts().internal.as_deref().unwrap_or("no more is known");
+    Failure::failed(format!("The disk failed ({what}), and the server stopped: nothing more can be written safely.")).hint(
+        "A full disk can look like this. Every answered order is on disk: free some space, or mend the disk, then start \
+         again; the ledger recovers by itself.",
     )
 }

@@ -1,10 +1,13 @@
 //! Schema changes, embedded in the binary and counted in SQLite's `user_version`.
 
+use std::path::Path;
+
 use rusqlite::Connection;
 use rusqlite::functions::FunctionFlags;
 use sha2::{Digest as _, Sha256};
 
-use super::StoreError;
+use super::open::Fault;
+use super::{Location, ServerLock, StoreError};
 use crate::kernel::error::{Error, Kind, Text};
 
 /// In order; the first brings an empty database to version 1.
@@ -35,35 +38,66 @@ pub(super) fn is_ours(connection: &mut Connection) -> Result<bool, StoreError> {
     Ok(tables == 0)
 }
 
-/// Brings the schema up to date, each step in one transaction.
+/// Brings the schema up to date, in one transaction. `served`: this process has the server's lock.
 ///
 /// # Errors
-/// When the database is newer than this program, or a statement fails.
-pub(super) fn run(connection: &mut Connection) -> Result<(), Error> {
+/// When the database is newer than this program, or older and another server runs on it; when a statement fails.
+pub(super) fn run(connection: &mut Connection, path: &Path, served: bool) -> Result<(), Fault> {
     let version = version(connection)?;
     if version > SCHEMA_VERSION {
-        let detail = Text::made(
-            format!("This database has schema version {version}, newer than this program's {SCHEMA_VERSION}."),
-            format!("데이터베이스의 스키마 버전({version})이 이 프로그램({SCHEMA_VERSION})보다 새롭습니다."),
-        );
-        return Err(Error::new(Kind::Conflict, "schema_newer", detail));
+        return Err(newer(Kind::Conflict, version).into());
     }
     if version == SCHEMA_VERSION {
         return Ok(());
     }
-    give_functions(connection).map_err(StoreError::from)?;
-    let transaction =
-        connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(StoreError::from)?;
+    // A server that runs was written for the schema as it is. A new file has none, and nobody serves it yet.
+    let _lock = if version == 0 || served { None } else { Some(lock(path, version)?) };
+    give_functions(connection)?;
+    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     // Another process may have migrated while this one waited for the lock.
     let start = self::version(&transaction)?;
     for (index, sql) in MIGRATIONS.iter().enumerate().skip(start) {
-        transaction.execute_batch(sql).map_err(StoreError::from)?;
-        transaction
-            .pragma_update(None, "user_version", i64::try_from(index + 1).unwrap_or(i64::MAX))
-            .map_err(StoreError::from)?;
+        transaction.execute_batch(sql)?;
+        transaction.pragma_update(None, "user_version", i64::try_from(index + 1).unwrap_or(i64::MAX))?;
     }
-    transaction.commit().map_err(StoreError::from)?;
+    transaction.commit()?;
     Ok(())
+}
+
+/// Whether this program still knows the schema of a database that it has open.
+///
+/// # Errors
+/// When another program has made it newer: nothing may be written any more.
+pub(crate) fn still_known(connection: &Connection) -> Result<(), Error> {
+    match version(connection)? {
+        version if version > SCHEMA_VERSION => Err(newer(Kind::Busy, version).retry_after_s(60)),
+        _ => Ok(()),
+    }
+}
+
+fn newer(kind: Kind, version: usize) -> Error {
+    let detail = Text::made(
+        format!("This database has schema version {version}, newer than this program's {SCHEMA_VERSION}."),
+        format!("데이터베이스의 스키마 버전({version})이 이 프로그램({SCHEMA_VERSION})보다 새롭습니다."),
+    );
+    Error::new(kind, "schema_newer", detail)
+}
+
+fn lock(path: &Path, version: usize) -> Result<ServerLock, Error> {
+    ServerLock::take(&Location::Sqlite(path.to_owned())).map_err(|error| {
+        if error.code() != "database_served" {
+            return error;
+        }
+        let path = path.display();
+        let detail = Text::made(
+            format!(
+                "The database {path} has to be brought from schema version {version} to {SCHEMA_VERSION}, but a server is \
+                 running on it."
+            ),
+            format!("데이터베이스 {path}의 스키마를 {version}에서 {SCHEMA_VERSION}(으)로 올려야 하지만 서버가 실행 중입니다."),
+        );
+        Error::new(Kind::Conflict, "database_served", detail)
+    })
 }
 
 /// What migrations compute with that SQLite lacks: `sha256_16(text)`, the first 16 bytes of a SHA-256.
@@ -97,7 +131,7 @@ mod tests {
                  (8, '/payments', 'k', zeroblob(32), NULL, 'sold_out', 9);",
         )
         .unwrap();
-        run(&mut old).unwrap();
+        assert!(run(&mut old, Path::new("old.db"), true).is_ok());
         let sql = "SELECT lower(hex(digest)) || ' ' || buyer_id || ' ' || length(body_hash) || ' ' \
              || coalesce(refusal || ' ' || refused_at, 'order') || ' ' || entered FROM idempotency_keys \
              ORDER BY buyer_id, entered DESC";
