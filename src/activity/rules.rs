@@ -45,11 +45,7 @@ pub(super) fn changed_post(draft: &PostDraft, old: Words) -> Result<Words, Error
 }
 
 fn title(check: &mut Check, title: Option<&str>) -> String {
-    let title = check.text("title", title, 1, TITLE_CHARS_MAX);
-    if title.contains(['\n', '\t']) {
-        check.fault("title", "bad_character", Text::fixed("A title is one line.", "제목은 한 줄이어야 합니다."));
-    }
-    title
+    check.line("title", title, 1, TITLE_CHARS_MAX)
 }
 
 /// Checks a comment's text.
