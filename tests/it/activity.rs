@@ -117,7 +117,7 @@ async fn bad_words_are_refused_and_nothing_is_written() {
     ann.edit(&format!("/activity/posts/{post}"), &json!({"title": ""})).await.faults(&[("title", "blank")]);
     assert_eq!(ann.ids("/activity/posts").await, [post + 1, post]);
     assert!(ann.ids("/activity/comments").await.is_empty());
-    for unknown in ["0", "999", "-1", "+1", "1.0", "abc", "99999999999999999999", "%00"] {
+    for unknown in ["0", "999", "-1", "+1", "01", "1.0", "abc", "99999999999999999999", "%00"] {
         ann.get(&format!("/activity/posts/{unknown}")).await.refused(404, "post_not_found");
         ann.does(Method::PUT, &format!("/activity/posts/{unknown}/like")).await.refused(404, "post_not_found");
         ann.does(Method::PUT, &format!("/activity/comments/{unknown}/like")).await.refused(404, "comment_not_found");
