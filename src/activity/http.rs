@@ -228,7 +228,7 @@ async fn edit_post(
     Path(id): Path<PostId>,
     Json(body): Json<PostBody>,
 ) -> Answer<PostView> {
-    Ok(Json(activity.edit_post(actor, id, body.into()).await?.into()))
+    Ok(Json(activity.edit_post(actor, id, &body.into()).await?.into()))
 }
 
 /// Deletes a post.

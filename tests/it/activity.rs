@@ -60,6 +60,9 @@ async fn a_post_is_written_read_changed_and_deleted() {
     let change = json!({"title": "새 제목"});
     refused(&people, Method::PATCH, &path, Some(change.clone())).await;
     bob.edit(&path, &change).await.refused(403, "forbidden");
+    // What is wrong with the words is told first, as it is for comments.
+    bob.edit(&path, &json!({"title": ""})).await.faults(&[("title", "blank")]);
+    bob.edit("/activity/posts/99", &json!({"title": ""})).await.faults(&[("title", "blank")]);
     let changed = ann.edit(&path, &change).await.ok(200);
     assert_eq!((&changed["title"], &changed["content"]), (&json!("새 제목"), &post["content"]));
     assert!(utc(&changed["updatedAt"]) > utc(&changed["createdAt"]));
@@ -191,6 +194,7 @@ async fn comments_live_and_die_with_their_post() {
         refused(&people, method, path, body).await;
     }
     ann.edit(&path, &json!({"content": "x"})).await.refused(403, "forbidden");
+    ann.edit(&path, &json!({"content": ""})).await.faults(&[("content", "blank")]);
     assert_eq!(bob.edit(&path, &json!({"content": "최고"})).await.ok(200)["content"], "최고");
     for _ in 0..2 {
         assert_eq!(ann.does(Method::PUT, &like).await.ok(200), json!({"liked": true, "likeCount": 1}));
