@@ -135,7 +135,7 @@ impl Users {
     pub async fn delete(&self, id: UserId) -> Result<User, Error> {
         let (now, seals) = (self.clock.now(), Arc::clone(&self.seals));
         let (user, image) = self
-            .commit(move |conn| {
+            .commit_in_turn(move |conn| {
                 let before = store::by_id(conn, id)?.ok_or_else(user_not_found)?;
                 may_change(&before)?;
                 if let Some(image) = &before.profile_image {
