@@ -265,13 +265,22 @@ async fn what_somebody_wrote_stays_when_they_go() {
     let (ann, bob) = (app.member("ann").await, app.member("bob").await);
     let post = ann.write("a").await;
     ann.comment(post, "b").await;
+    let his = bob.write("his").await;
+    ann.like(his).await.ok(200);
+    ann.follow(bob.id).await.ok(200);
     bob.follow(ann.id).await.ok(200);
     let writer = async || bob.get(&format!("/activity/posts/{post}")).await.ok(200)["writer"]["name"].clone();
     app.app.users.block(UserId(ann.id)).await.unwrap();
     assert_eq!(writer().await, "ann");
     app.app.users.delete(UserId(ann.id)).await.unwrap();
     assert_eq!(writer().await, "withdrawn user (탈퇴한 사용자)");
-    assert_eq!(bob.get("/newsfeeds").await.ok(200)["items"][0]["writer"]["name"], "withdrawn user (탈퇴한 사용자)");
+    assert_eq!(bob.get("/newsfeeds").await.ok(200)["items"][1]["writer"]["name"], "withdrawn user (탈퇴한 사용자)");
+    // What they liked and whom they followed goes on being counted.
+    assert_eq!(bob.get(&format!("/activity/posts/{his}")).await.ok(200)["likeCount"], 1);
+    let gone = bob.get(&format!("/users/{}", ann.id)).await.ok(200);
+    assert_eq!(["postCount", "followerCount", "followingCount"].map(|count| &gone[count]), [&json!(1); 3]);
+    let followers = bob.get("/activity/followers").await.ok(200);
+    assert_eq!(followers["items"][0]["name"], "withdrawn user (탈퇴한 사용자)");
     let comments = bob.get(&format!("/activity/posts/{post}/comments")).await.ok(200);
     assert_eq!(comments["items"][0]["writer"]["name"], "withdrawn user (탈퇴한 사용자)");
     bob.like(post).await.ok(200);
