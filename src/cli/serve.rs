@@ -59,9 +59,17 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let served = server::serve(&app, server::door(&app, &config.target), listener, stop).await;
     // A charge can outlive every request, and on a failed disk it can't be settled: the next start asks about it again.
     let patience = Duration::from_secs(config.limits.shutdown_timeout_s);
-    if failure.get().is_none() && tokio::time::timeout(patience, app.payments.settled()).await.is_err() {
-        tracing::warn!("some charges are not answered yet; the next start asks about them again");
-    }
+    let charges = async {
+        if failure.get().is_none() && tokio::time::timeout(patience, app.payments.settled()).await.is_err() {
+            tracing::warn!("some charges are not answered yet; the next start asks about them again");
+        }
+    };
+    let letters = async {
+        if let Err(count) = app.users.letters_sent(patience).await {
+            tracing::warn!(count, "letters were not sent; their readers may ask for others");
+        }
+    };
+    tokio::join!(charges, letters);
     if let Some(why) = failure.get() {
         return Err(stopped(why));
     }

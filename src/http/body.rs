@@ -59,10 +59,10 @@ impl<T: Serialize> IntoResponse for Json<T> {
 
 async fn bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, HttpError> {
     let asker = Asker::of(&request);
-    asker.after(async { Bytes::from_request(request, state).await.map_err(broken) }).await
+    asker.after(async { Bytes::from_request(request, state).await.map_err(|rejection| broken(&rejection)) }).await
 }
 
-fn broken(rejection: BytesRejection) -> HttpError {
+fn broken(rejection: &BytesRejection) -> HttpError {
     if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
         return payload_too_large();
     }

@@ -22,7 +22,7 @@ pub use idempotency::IdempotencyKey;
 pub use language::Language;
 pub use origin::OwnSite;
 pub use page::PageView;
-pub use params::{InPath, PageQuery, Path, Query};
+pub use params::{InPath, PageQuery, Path, Query, number};
 pub use problem::HttpError;
 pub use request_id::RequestId;
 pub use routes::{Route, Routes};

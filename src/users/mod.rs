@@ -12,6 +12,7 @@ pub mod http;
 mod images;
 mod mail;
 mod model;
+mod names;
 mod password;
 mod profile;
 mod refresh;
@@ -27,7 +28,8 @@ mod tokens;
 
 pub use images::Upload;
 pub use model::{Counts, Email, NewUser, SeedUser, Session, User, UserFilter, UserState};
+pub use names::shown_name;
 pub use profile::{ImageChange, Profile, ProfileChange};
-pub use rules::{TOKEN_LIFETIME_S_MAX, image_path, shown_name, user_not_found};
+pub use rules::{TOKEN_LIFETIME_S_MAX, image_path, user_not_found};
 pub use service::Users;
 pub use sessions::LoggedIn;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::codes::store::Addressee;
 use super::images::{Images, Upload, store as images};
 use super::model::{Counts, User};
+use super::names;
 use super::rules::{self, may_change, user_not_found};
 use super::service::Users;
 use super::standing::Change;
@@ -67,7 +68,7 @@ impl Users {
     /// `422` with every fault, `404 user_not_found`, `409 account_deleted`, `503 media_unavailable`.
     pub async fn change_profile(&self, id: UserId, change: ProfileChange) -> Result<User, Error> {
         let mut check = Check::new();
-        let name = change.name.map(|name| rules::name(&mut check, Some(&name)));
+        let name = change.name.map(|name| names::name(&mut check, Some(&name)));
         let greeting = change.greeting.map(|greeting| rules::greeting(&mut check, Some(&greeting)));
         let image = match change.image {
             ImageChange::Keep => None,
@@ -134,7 +135,7 @@ impl Users {
     pub async fn delete(&self, id: UserId) -> Result<User, Error> {
         let (now, seals) = (self.clock.now(), Arc::clone(&self.seals));
         let (user, image) = self
-            .commit(move |conn| {
+            .commit_in_turn(move |conn| {
                 let before = store::by_id(conn, id)?.ok_or_else(user_not_found)?;
                 may_change(&before)?;
                 if let Some(image) = &before.profile_image {

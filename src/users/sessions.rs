@@ -7,7 +7,6 @@ use super::model::{Email, User};
 use super::refresh::RefreshToken;
 use super::rules::{self, Refresh, TOKEN_LIFETIME_S_MAX, invalid_credentials, may_act, may_change, user_not_found};
 use super::service::Users;
-use super::standing::Change;
 use super::store::{self, SessionRow};
 use super::tokens;
 use crate::kernel::actor::Actor;
@@ -144,7 +143,7 @@ impl Users {
                     // An answer and no error: the end of the session must be committed.
                     Refresh::Reused => {
                         store::end_session(conn, session, now)?;
-                        Ok((None, vec![Change::SessionEnded(session)]))
+                        Ok((None, vec![session]))
                     }
                 }
             })
@@ -199,7 +198,7 @@ impl Users {
             }
             store::set_password_hash(conn, user, &hash)?;
             let ended = store::end_sessions(conn, user, Some(actor.session), now)?;
-            Ok((ended.len(), ended.into_iter().map(Change::SessionEnded).collect()))
+            Ok((ended.len(), ended))
         })
         .await
     }
@@ -212,7 +211,7 @@ impl Users {
         let now = self.clock.now();
         self.commit(move |conn| {
             let ended = store::end_session(conn, session, now)?;
-            Ok((usize::from(ended), vec![Change::SessionEnded(session)]))
+            Ok((usize::from(ended), vec![session]))
         })
         .await
     }
@@ -228,7 +227,7 @@ impl Users {
                 return Err(rules::session_not_found());
             }
             store::end_session(conn, session, now)?;
-            Ok(((), vec![Change::SessionEnded(session)]))
+            Ok(((), vec![session]))
         })
         .await
     }
@@ -241,7 +240,7 @@ impl Users {
         let now = self.clock.now();
         self.commit(move |conn| {
             let ended = store::end_sessions(conn, user, None, now)?;
-            Ok((ended.len(), ended.into_iter().map(Change::SessionEnded).collect()))
+            Ok((ended.len(), ended))
         })
         .await
     }

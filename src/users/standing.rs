@@ -62,8 +62,11 @@ impl Standing {
         Ok(Actor { role, ..actor })
     }
 
-    /// Applies committed changes.
+    /// Applies committed changes. Those of one user must come in their order; sessions end in any.
     pub(super) fn apply(&self, changes: &[Change]) {
+        if changes.is_empty() {
+            return; // a snapshot that is being read stays good
+        }
         let mut view = self.write();
         view.changes += 1;
         let Exceptions { locked_out, admins, ended } = &mut view.exceptions;

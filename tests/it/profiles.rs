@@ -33,7 +33,7 @@ async fn others_see_a_profile_without_the_address() {
     assert_eq!(app.bearer("a.b.c").get("/users/1").await.ok(200), seen);
     assert_eq!(ann.get("/users/1").await.ok(200)["email"], "ann@example.com");
     assert_eq!(admin.get("/users/1").await.ok(200)["email"], "ann@example.com");
-    for nobody in ["0", "-1", "99", "ann", "1.0", "%FF", "99999999999999999999", "1 OR 1=1"] {
+    for nobody in ["0", "-1", "99", "ann", "1.0", "%FF", "99999999999999999999", "1 OR 1=1", "+1", "01", "1%20"] {
         let status = app.anonymous().get(&format!("/users/{nobody}")).await.refused(404, "user_not_found");
         assert_eq!(status.body["status"], 404, "{nobody}");
     }

@@ -8,7 +8,7 @@ use preorder::kernel::clock::ManualClock;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Asker, PASSWORD, TestApp};
+use crate::support::{Answer, Asker, PASSWORD, TestApp, in_time};
 
 /// A login on one device: what a browser keeps of it.
 struct Device {
@@ -303,6 +303,47 @@ async fn a_shorter_life_of_new_tokens_does_not_forget_the_older_ones() {
     clock.advance_seconds(3_599);
     let restarted = App::open(&config, Arc::<ManualClock>::clone(&clock)).await.unwrap();
     assert_eq!(restarted.users.authenticate(&device.token()).unwrap_err().code(), "session_revoked");
+}
+
+#[tokio::test]
+async fn logins_that_end_together_share_a_commit() {
+    let app = TestApp::still(|_| {}).await;
+    app.account("ann", Role::User).await;
+    let mut devices = Vec::new();
+    for _ in 0..8 {
+        devices.push(Device::login(&app, "ann").await);
+    }
+    let (users, db) = (&app.app.users, &app.app.db);
+    let actors: Vec<_> = devices.iter().map(|device| users.authenticate(&device.token()).unwrap()).collect();
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let (began, has_begun) = tokio::sync::oneshot::channel();
+    let busy = db.write(move |_| {
+        began.send(()).unwrap();
+        let _either_way = wait.recv();
+        Ok(())
+    });
+    let mut work: Vec<std::pin::Pin<Box<dyn Future<Output = ()>>>> = vec![Box::pin(async { busy.await.unwrap() })];
+    assert!(futures_util::poll!(&mut work[0]).is_pending());
+    in_time(has_begun).await.unwrap();
+    let before = db.version();
+    for (index, actor) in actors.iter().enumerate() {
+        let (session, refresh) = (actor.session, devices[index].refresh.clone());
+        if index < 4 {
+            work.push(Box::pin(async move { assert_eq!(users.logout(session).await.unwrap(), 1) }));
+        } else {
+            work.push(Box::pin(async move { drop(users.reissue(&refresh).await.unwrap()) }));
+        }
+    }
+    for work in &mut work[1..] {
+        assert!(futures_util::poll!(work).is_pending());
+    }
+    // Each works in a task of its own; on this one thread all of them have their turn before this one has it again.
+    tokio::task::yield_now().await;
+    drop(go);
+    in_time(futures_util::future::join_all(work)).await;
+    assert_eq!(db.version(), before + 1);
+    let ended = devices.iter().map(|device| users.authenticate(&device.token()).is_err());
+    assert_eq!(ended.collect::<Vec<_>>(), [true, true, true, true, false, false, false, false]);
 }
 
 #[tokio::test]

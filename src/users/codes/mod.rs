@@ -5,6 +5,7 @@
 pub(super) mod store;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use self::store::Addressee;
 use super::mail::Letter;
@@ -25,15 +26,29 @@ impl Users {
     /// `422` on `email`, `503 busy` when too much mail waits.
     pub async fn send_code(&self, email: Option<&str>, in_language: impl Fn(&Text) -> String) -> Result<(), Error> {
         let email = checked(email, Check::new())?;
-        self.mailer.admit()?;
+        let place = self.mailer.reserve()?;
         let code = format!("{:06}", rand::random_range(0..CODES));
         let hash = self.seals.of(Purpose::EmailCode, &sealed(&email, &code));
         let (to, now) = (Addressee::of(&email, &self.seals), self.clock.now());
-        if self.db.write(move |conn| Ok(store::renew(conn, &to, &hash, now)?)).await? {
-            let (subject, text) = rules::code_letter(&code);
-            self.mailer.send(Letter { to: email, subject: in_language(&subject), text: in_language(&text) })?;
-        }
-        Ok(())
+        let (subject, text) = rules::code_letter(&code);
+        let letter = Letter { to: email, subject: in_language(&subject), text: in_language(&text) };
+        let db = self.db.clone();
+        // A task of its own: once it is noted that a letter was sent it must be, whether or not the client still waits.
+        let sending = tokio::spawn(async move {
+            if db.write(move |conn| Ok(store::renew(conn, &to, &hash, now)?)).await? {
+                place.send(letter);
+            }
+            Ok(())
+        });
+        sending.await.map_err(|error| Error::internal(format!("sending a code: {error}")))?
+    }
+
+    /// Waits until every letter is sent or given up on, for whoever stops.
+    ///
+    /// # Errors
+    /// How many were not, when that takes longer than `patience`.
+    pub async fn letters_sent(&self, patience: Duration) -> Result<(), usize> {
+        self.mailer.sent(patience).await
     }
 
     /// Checks a code. The right one is good once, and then its address counts as verified for an hour.
