@@ -14,6 +14,9 @@ use crate::kernel::error::Error;
 use crate::server;
 use crate::store::{Db, ServerLock};
 
+/// What to do when an address is taken.
+const OTHER_ADDRESS: &str = "Choose another with --listen; port 0 takes any free one.";
+
 /// What `serve` takes.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct Args {
@@ -46,12 +49,11 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let config = context.config();
     let lock = ServerLock::take(&config.db)?;
     let app = context.served(&lock).await?;
-    let listener = server::listen(config.listen).map_err(|error| {
-        Failure::failed(format!("{} can't be listened on: {error}.", config.listen))
-            .hint("Choose another with --listen; port 0 takes any free one.")
-    })?;
-    let address =
-        listener.local_addr().map_err(|error| Failure::failed(format!("No address to listen on: {error}.")))?;
+    let listener = server::listen(config.listen)
+        .map_err(|error| Failure::failed(format!("{} can't be listened on: {error}.", config.listen), OTHER_ADDRESS))?;
+    let address = listener
+        .local_addr()
+        .map_err(|error| Failure::failed(format!("No address to listen on: {error}."), OTHER_ADDRESS))?;
     output::line(format!("preorder is ready at http://{address}"))?;
 
     let failure = Arc::new(tokio::sync::OnceCell::new());
@@ -106,11 +108,14 @@ async fn stdin_closed() {
 /// Why a server stopped by itself.
 fn stopped(why: &Error) -> Failure {
     if !why.is_storage_failed() {
-        return Failure::failed(format!("{why} The server stopped: it can't write there any more."))
-            .hint("Start the server of the program that changed it.");
+        return Failure::failed(
+            format!("{why} The server stopped: it can't write there any more."),
+            "Start the server of the program that changed it.",
+        );
     }
     let what = why.parts().internal.as_deref().unwrap_or("no more is known");
-    Failure::failed(format!("The disk failed ({what}), and the server stopped: nothing more can be written safely.")).hint(
+    Failure::failed(
+        format!("The disk failed ({what}), and the server stopped: nothing more can be written safely."),
         "A full disk can look like this. Every answered order is on disk: free some space, or mend the disk, then start \
          again; the ledger recovers by itself.",
     )

@@ -45,6 +45,7 @@ use tempfile::TempDir;
 use self::check::{Counts, Evidence, Mark, Rows};
 use self::crowd::Crowd;
 pub use self::progress::{Phase, Progress, Snapshot};
+pub use self::remote::parse_url;
 use self::report::ReportFile;
 pub use self::report::{Audit, Community, Latency, Outcome, Report, Units};
 pub use self::scenario::{
@@ -116,7 +117,7 @@ struct Ended {
 async fn at_temporary_server(plan: &RunPlan, shop: &dyn Shop, progress: &Arc<Progress>) -> Result<Ended, Error> {
     let folder = tempfile::Builder::new().prefix("preorder-").tempdir().map_err(|error| {
         let detail = Text::made(
-            format!("A temporary folder can't be made: {error}. Set TMPDIR to a folder that you may write to."),
+            format!("A temporary folder can't be made: {error}."),
             format!("임시 폴더를 만들 수 없습니다: {error}"),
         );
         Error::new(Kind::Conflict, "no_temporary_folder", detail)

@@ -73,6 +73,34 @@ pub(super) fn change(entry: &Entry, terms: &Terms, change: &Change) -> Result<(E
     Ok((entry, terms))
 }
 
+/// Checks a draft before there is a database to put it into.
+///
+/// # Errors
+/// `422` with every fault.
+pub fn check_draft(draft: &ProductDraft) -> Result<(), Error> {
+    self::draft(draft).map(drop)
+}
+
+/// Checks what can be told of a change without the product.
+///
+/// # Errors
+/// `422` with every fault.
+pub fn check_change(change: &Change) -> Result<(), Error> {
+    let (id, created_at) = (ProductId::trusted("any"), Timestamp(0));
+    let (name, description, kind) = (String::new(), String::new(), Kind::Reservation);
+    let entry = Entry { id, name, description, kind, created_at };
+    let terms = Terms {
+        kind,
+        price: 0,
+        currency: Currency::KRW,
+        opens_at: None,
+        closes_at: None,
+        per_buyer_limit: None,
+        hold_seconds: HOLD_SECONDS_DEFAULT,
+    };
+    self::change(&entry, &terms, change).map(drop)
+}
+
 fn time(check: &mut Check, field: &'static str, text: Option<&str>) -> Option<Timestamp> {
     text.and_then(|text| check.parse(field, Some(text)))
 }

@@ -13,7 +13,6 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body;
 use axum::extract::State;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -223,7 +222,7 @@ impl Connections {
         let door = Arc::clone(&self.door);
         let service = service_fn(move |request: hyper::Request<Incoming>| {
             let door = Arc::clone(&door);
-            async move { Ok::<_, Infallible>(door.answer(request.map(Body::new), peer.ip()).await) }
+            async move { Ok::<_, Infallible>(door.answer(request, peer.ip()).await) }
         });
         let stream = TokioIo::new(StallGuard::new(stream, self.patience));
         let connection = watcher.watch(self.http.serve_connection(stream, service));

@@ -169,11 +169,16 @@ fn cannot_open(path: &Path, error: &StoreError) -> Error {
     | StoreError::Locked(why)
     | StoreError::Full(why)
     | StoreError::Duplicate(why)) = error;
+    let code = match error {
+        StoreError::Failed(_) => "storage_failed",
+        StoreError::Full(_) => "storage_full",
+        _ => "database_unavailable",
+    };
     let detail = Text::made(
         format!("The database {} can't be opened: {why}.", path.display()),
         format!("데이터베이스 {}를 열 수 없습니다: {why}", path.display()),
     );
-    Error::new(Kind::Conflict, "database_unavailable", detail)
+    Error::new(Kind::Conflict, code, detail)
 }
 
 #[cfg(test)]

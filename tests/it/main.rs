@@ -11,6 +11,8 @@ mod docs;
 mod due;
 mod extractors;
 mod filing;
+#[cfg(target_os = "linux")]
+mod full_disk;
 mod holds;
 mod idempotency;
 mod images;

@@ -62,7 +62,9 @@ async fn orders_are_listed_shown_and_exported() {
             "order export",
             "order export --format xml",
             "order export --format csv --state refunded",
-            "order export --format json --product nothing"
+            "order export --format json --product nothing",
+            "order export --format csv --json",
+            "order export --format json --json --product nothing",
         ])
     );
     let exported = shell.json("order export --format json");

@@ -28,7 +28,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 pub(crate) use self::community::*;
-pub(crate) use self::servers::OtherServer;
+pub(crate) use self::servers::{OtherServer, not_tested};
 pub(crate) use self::shell::{Serving, Shell, hidden, seen};
 pub(crate) use self::shop::*;
 
