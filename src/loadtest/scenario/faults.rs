@@ -18,6 +18,11 @@ impl Place {
         Self { key, offset: Some(value.span().start) }
     }
 
+    /// The file as a whole: what is missing from it.
+    pub(super) fn whole(key: &'static str) -> Self {
+        Self { key, offset: Some(0) }
+    }
+
     /// A flag of the command line.
     pub(super) fn flag(name: &'static str) -> Self {
         Self { key: name, offset: None }

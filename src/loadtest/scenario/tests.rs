@@ -31,7 +31,7 @@ fn what_is_not_written_has_a_default() {
     let scenario = Scenario::parse("my.toml", GOOD).unwrap();
     assert_eq!(scenario.product.hold_seconds, 600);
     assert_eq!(scenario.product.per_buyer_limit, None);
-    assert_eq!(scenario.crowd.connections, 10, "never more connections than buyers");
+    assert_eq!(scenario.connections(), 10, "never more connections than buyers");
     assert_eq!(scenario.journeys[0], Journey { weight: 1, steps: vec![Step::Look, Step::Buy] });
     assert!(scenario.verdict.error_rate_max.abs() < f64::EPSILON);
 }
@@ -81,10 +81,10 @@ fn shares_are_from_0_to_1() {
 #[test]
 fn flags_override_within_the_same_bounds() {
     let scenario = Scenario::load("flash-sale").unwrap();
-    let overrides = Overrides { buyers: Some(30), stock: Some(7), duration: Some(Duration::from_secs(2)) };
+    let overrides = Overrides { buyers: Some(30), stock: Some(7), duration: Some(Duration::from_secs(2)), scale: None };
     let small = scenario.clone().with(overrides).unwrap();
-    assert_eq!((small.crowd.buyers, small.crowd.connections, small.product.stock), (30, 30, 7));
-    assert_eq!(small.crowd.duration, Some(Duration::from_secs(2)));
+    assert_eq!((small.buyers(), small.connections(), small.product.stock), (30, 30, 7));
+    assert_eq!(small.duration, Some(Duration::from_secs(2)));
     let overrides = Overrides { buyers: Some(0), ..Overrides::default() };
     let error = scenario.with(overrides).unwrap_err().to_string();
     assert_eq!(error, "--users: 0 is not allowed; allowed: 1 to 1000000");
