@@ -154,7 +154,8 @@ impl Crowd {
             }
             let beat = self.tally.pulse();
             // Between two buyers who come at times of their own nothing need happen.
-            if beat != pulse.0 || self.visiting.load(Ordering::Relaxed) == 0 {
+            let nobody_came = self.door_open.is_cancelled() && self.visiting.load(Ordering::Relaxed) == 0;
+            if beat != pulse.0 || nobody_came {
                 pulse = (beat, Instant::now());
             } else if pulse.1.elapsed() >= SILENCE_MAX {
                 let seconds = SILENCE_MAX.as_secs();
