@@ -72,7 +72,7 @@ impl<'a> LocalShop<'a> {
             buyers = with_password(&app, buyers, wanted.buyers).await?;
         }
         if buyers.len() < wanted.buyers {
-            return Err(too_few_users(buyers.len(), wanted.buyers));
+            return Err(too_few_users(buyers.len(), wanted.buyers, wanted.sign_in));
         }
         let (product_id, password) = (product.entry.id.to_string(), GENERATED_PASSWORD);
         Ok(Sale { product_id, password, buyers, rows: Some(config.db) })
@@ -94,13 +94,14 @@ async fn with_password(app: &App, buyers: Vec<Buyer>, wanted: usize) -> Result<V
     Ok(known)
 }
 
-fn too_few_users(there: usize, wanted: usize) -> Error {
+fn too_few_users(there: usize, buyers: usize, who_sign_in: bool) -> Error {
+    let who = if who_sign_in { "generated users, who can sign in," } else { "active users," };
     let detail = Text::made(
         format!(
-            "The database has {there} active users, and {wanted} buyers shall come; add some with 'preorder seed \
-             --users {wanted}', or send fewer with --users."
+            "The database has {there} {who} and {buyers} buyers shall come; add some with 'preorder seed --users {buyers}', \
+             or send fewer with --users."
         ),
-        format!("활성 사용자가 {there}명뿐입니다. 필요한 구매자는 {wanted}명입니다."),
+        format!("활성 사용자가 {there}명뿐입니다. 필요한 구매자는 {buyers}명입니다."),
     );
     Error::new(Kind::Conflict, "too_few_users", detail)
 }

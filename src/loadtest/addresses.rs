@@ -35,7 +35,7 @@ impl Clients {
         TcpListener::bind((BOTS, 0)).map_err(|error| no_addresses(&format!("{BOTS} can't be used: {error}")))?;
         let at = |address: Ipv4Addr, idle| {
             let builder = builder(url).local_address(IpAddr::from(address)).pool_max_idle_per_host(idle);
-            builder.build().map_err(no_client)
+            builder.build().map_err(|error| no_client(&error))
         };
         let people = (0..u32::try_from(bots.addresses).unwrap_or(u32::MAX)).map(|number| {
             // One connection that waits, so that a thousand addresses do not hold ten thousand of them.
@@ -55,7 +55,7 @@ impl Clients {
 /// # Errors
 /// When the system has no certificates, or the like.
 pub(super) fn client(url: &str) -> Result<reqwest::Client, Error> {
-    builder(url).build().map_err(no_client)
+    builder(url).build().map_err(|error| no_client(&error))
 }
 
 fn builder(url: &str) -> reqwest::ClientBuilder {
@@ -70,7 +70,7 @@ fn builder(url: &str) -> reqwest::ClientBuilder {
     builder
 }
 
-fn no_client(error: reqwest::Error) -> Error {
+fn no_client(error: &reqwest::Error) -> Error {
     Error::internal(format!("making an HTTP client: {error}"))
 }
 

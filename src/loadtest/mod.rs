@@ -19,9 +19,9 @@
 //! | `check` | the verdict, independent of the ledger's rules |
 //! | `report`, `page` | the result as JSON and as an HTML file |
 //!
-//! Limits: closed arrivals are a closed loop, so a slow server also slows the buyers down. Open arrivals come at times of
-//! their own, and latencies count from then; but who waits does so in a queue, as a connection each would not be honest
-//! about a machine that runs both sides.
+//! Closed arrivals are a closed loop: a connection asks again only after the last answer came, so a slow server also slows
+//! the buyers down. Open arrivals come at times of their own, and their latencies count from then, also while all of the
+//! crowd's connections are busy.
 
 mod addresses;
 mod answer;
@@ -187,9 +187,12 @@ fn wanted(plan: &RunPlan, fresh: Option<Location>) -> SaleWanted {
     SaleWanted { fresh, terms, buyers: plan.scenario.buyers(), sign_in, community }
 }
 
-/// How many connections there may be at once: the crowd's, and one that waits at each address.
+/// How many connections there may be at once: the crowd's, with as many requests as a buyer makes at the same moment, and
+/// one that waits at each address.
 fn connections(scenario: &Scenario) -> usize {
-    scenario.connections() + scenario.bots.as_ref().map_or(0, |bots| bots.addresses)
+    let at_once = scenario.steps().map(Step::at_once).max().unwrap_or(1);
+    scenario.connections() * at_once.div_ceil(files::SOCKETS_PER_CONNECTION)
+        + scenario.bots.as_ref().map_or(0, |bots| bots.addresses)
 }
 
 /// Sends the crowd and gives back what it was told.

@@ -10,9 +10,6 @@ use super::answer::{Answer, Ask};
 use super::journey::{Call, Visit};
 use super::scenario::Step;
 
-/// How many tabs a browser has open.
-const TABS: usize = 5;
-
 /// What a password was good for.
 pub(super) struct Session {
     /// Proves who asks.
@@ -48,7 +45,7 @@ impl Visit<'_> {
         let cookie = self.session.take().map(|session| session.cookie).unwrap_or_default();
         let (path, header) = (Cow::Borrowed("/users/reissue"), Some(("cookie", cookie)));
         let call = Call { ask: Ask::Refresh, method: GooseMethod::Post, path, body: None, header };
-        let replies = join_all((0..TABS).map(|_| self.ask_beside(&call))).await;
+        let replies = join_all((0..Step::TABS).map(|_| self.ask_beside(&call))).await;
         let winners = replies.iter().filter(|reply| matches!(reply.answer, Answer::SignedIn(_))).count();
         if winners > 1 {
             self.crowd.broken.note("a refresh token was exchanged more than once");

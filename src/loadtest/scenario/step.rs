@@ -64,10 +64,23 @@ impl Step {
         ("follow", Self::Follow),
     ];
 
+    /// How many tabs a browser has open that renews its session in all of them.
+    pub const TABS: usize = 5;
+
     /// Whether it is about what people write, not about the sale.
     #[must_use]
     pub fn is_social(self) -> bool {
         matches!(self, Self::Browse | Self::Read | Self::Post | Self::Like | Self::Comment | Self::Follow)
+    }
+
+    /// How many requests it makes at the same moment.
+    #[must_use]
+    pub fn at_once(self) -> usize {
+        match self {
+            Self::RefreshStorm => Self::TABS,
+            Self::DoubleClick | Self::DoubleClickTwoKeys => 2,
+            _ => 1,
+        }
     }
 
     /// Whether it needs the buyer's password.
