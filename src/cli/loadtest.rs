@@ -11,7 +11,7 @@ use super::output::Table;
 use super::shop::LocalShop;
 use crate::kernel::limits::STOCK_MAX;
 use crate::loadtest::{
-    self, BUYERS_MAX, Community, Overrides, PRESETS, Phase, Progress, Report, RunPlan, Scenario, Site,
+    self, BUYERS_MAX, Community, Overrides, PRESETS, Phase, Progress, Report, RunPlan, Scenario, Side, Sides, Site,
 };
 
 /// How often the progress is drawn.
@@ -32,6 +32,9 @@ pub(super) struct Args {
     /// How many different buyers come [default: as the scenario says].
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=BUYERS_MAX))]
     users: Option<u32>,
+    /// So many times the buyers, their rate and the units, from 0.001 to 100.
+    #[arg(long, value_name = "F", allow_negative_numbers = true)]
+    scale: Option<f64>,
     /// How long buyers are let in, such as 45s or 5m [default: as the scenario says].
     #[arg(long, value_name = "TIME", value_parser = loadtest::parse_duration)]
     duration: Option<Duration>,
@@ -68,10 +71,12 @@ fn after_help() -> String {
 /// # Errors
 /// When the verdict is 'fail', or there is none.
 pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
-    let overrides = Overrides { buyers: args.users.map(count), stock: None, duration: args.duration };
+    let buyers = args.users.map(count);
+    let overrides = Overrides { scale: args.scale, buyers, stock: None, duration: args.duration };
     let scenario = Scenario::load(&args.scenario)?.with(overrides)?;
     let mut repeat = format!("preorder loadtest {} --seed {}", args.scenario, args.seed);
     for (flag, value) in [
+        ("--scale", args.scale.map(|scale| scale.to_string())),
         ("--users", args.users.map(|users| users.to_string())),
         ("--duration", args.duration.map(|duration| format!("{}s", duration.as_secs()))),
         ("--url", args.url.clone()),
@@ -87,12 +92,14 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
 /// # Errors
 /// When the verdict is 'fail', or there is none.
 pub(super) async fn demo(args: DemoArgs, context: &Context) -> Result<(), Failure> {
-    let overrides = Overrides { buyers: args.buyers.map(count), stock: args.stock, duration: None };
+    let overrides = Overrides { buyers: args.buyers.map(count), stock: args.stock, ..Overrides::default() };
     let scenario = Scenario::load("flash-sale")?.with(overrides)?;
     let output = context.output();
     output.note(format_args!(
         "A sale in a temporary database: {} different buyers want {} units, {} of them at the counter at any moment.",
-        scenario.crowd.buyers, scenario.product.stock, scenario.crowd.connections
+        scenario.buyers(),
+        scenario.product.stock,
+        scenario.connections()
     ));
     output.note("Seeding it, starting a server on a free port, sending the crowd over HTTP, auditing the rows …");
     let (seed, site, repeat) = (SEED_DEFAULT, Site::Temporary, "preorder demo".to_owned());
@@ -153,6 +160,13 @@ fn people(report: &Report) -> String {
     fact("purchases", format!("{}, {:.0} a second", report.purchases, report.purchases_per_second));
     if let Some(Community { posts, comments, likes, follows }) = report.community {
         fact("community", format!("{posts} posts, {comments} comments, {likes} likes, {follows} follows"));
+    }
+    if let Some(Sides { people, bots }) = report.sides {
+        for (name, side) in [("people", people), ("bots", bots)] {
+            let Side { requests, rate_limited } = side;
+            let share = side.limited_rate() * 100.0;
+            fact(name, format!("{requests} requests, {rate_limited} of them rate limited ({share:.1} %)"));
+        }
     }
     for (code, count) in &report.refusals {
         fact(&format!("refused, {code}"), count.to_string());

@@ -21,7 +21,7 @@ use crate::seed::{SeedProduct, SeedUser, generate};
 use crate::users::{self, NewUser};
 
 /// The password that every generated user shares: its hash is made once, which is what makes seeding fast.
-const GENERATED_PASSWORD: &str = "example-buyer-password";
+pub(super) const GENERATED_PASSWORD: &str = "example-buyer-password";
 
 /// Generated users that are added between two steps of the bar.
 const STEP: usize = 5_000;

@@ -15,7 +15,8 @@ use std::sync::Arc;
 
 use super::audit::prove;
 use super::community::add_community;
-use super::seed::add_buyers;
+use super::seed::{GENERATED_PASSWORD, add_buyers};
+use crate::seed::generate::is_generated;
 
 /// How long a buyer's token lives, in seconds; longer than any rehearsal.
 const TOKEN_LIFETIME_S: u32 = 4 * 3_600;
@@ -61,23 +62,43 @@ impl<'a> LocalShop<'a> {
         let mut buyers = Vec::with_capacity(wanted.buyers);
         app.users
             .tokens_for_all(Some(TOKEN_LIFETIME_S), |user, token| {
-                if buyers.len() < wanted.buyers {
-                    buyers.push(Buyer { user, token });
+                if wanted.sign_in || buyers.len() < wanted.buyers {
+                    buyers.push(Buyer { user, token, email: String::new() });
                 }
                 Ok(())
             })
             .await?;
-        if buyers.len() < wanted.buyers {
-            return Err(too_few_users(buyers.len(), wanted.buyers));
+        if wanted.sign_in {
+            buyers = with_password(&app, buyers, wanted.buyers).await?;
         }
-        Ok(Sale { product_id: product.entry.id.to_string(), buyers, rows: Some(config.db) })
+        if buyers.len() < wanted.buyers {
+            return Err(too_few_users(buyers.len(), wanted.buyers, wanted.sign_in));
+        }
+        let (product_id, password) = (product.entry.id.to_string(), GENERATED_PASSWORD);
+        Ok(Sale { product_id, password, buyers, rows: Some(config.db) })
     }
 }
 
-fn too_few_users(there: usize, wanted: usize) -> Error {
+/// Those of `buyers` whose password is known, at most `wanted`, with their e-mail: the generated ones.
+async fn with_password(app: &App, buyers: Vec<Buyer>, wanted: usize) -> Result<Vec<Buyer>, Error> {
+    let mut known = Vec::with_capacity(wanted);
+    for buyer in buyers {
+        if known.len() == wanted {
+            break;
+        }
+        let email = app.users.get(buyer.user).await?.email.map(|email| email.to_string()).unwrap_or_default();
+        if is_generated(&email) {
+            known.push(Buyer { email, ..buyer });
+        }
+    }
+    Ok(known)
+}
+
+fn too_few_users(there: usize, buyers: usize, who_sign_in: bool) -> Error {
+    let who = if who_sign_in { "generated users, who can sign in," } else { "active users," };
     let detail = Text::made(
-        format!("The database has {there} active users, and {wanted} buyers shall come."),
-        format!("활성 사용자가 {there}명뿐입니다. 필요한 구매자는 {wanted}명입니다."),
+        format!("The database has {there} {who} and {buyers} buyers shall come."),
+        format!("활성 사용자가 {there}명뿐입니다. 필요한 구매자는 {buyers}명입니다."),
     );
     Error::new(Kind::Conflict, "too_few_users", detail)
 }

@@ -18,6 +18,10 @@ pub(super) enum Ask {
     Purchase,
     /// To leave a hold.
     Leave,
+    /// A session for a password.
+    SignIn,
+    /// A session for a refresh token, which somebody else may have used first.
+    Refresh,
     /// A page of the newsfeed.
     Feed,
     /// To write something.
@@ -35,6 +39,8 @@ pub(super) enum Answer {
     Held(OrderId),
     /// The buyer has bought.
     Completed(OrderId),
+    /// The buyer has a session, with this access token.
+    SignedIn(String),
     /// What there is to read, and where the page after it begins.
     Feed(Vec<FeedPost>, Option<String>),
     /// It was written, under this number.
@@ -63,6 +69,12 @@ struct Order<'a> {
     id: Cow<'a, str>,
     #[serde(borrow)]
     state: Cow<'a, str>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Session {
+    access_token: String,
 }
 
 #[derive(Deserialize)]
@@ -95,6 +107,7 @@ pub(super) fn read(ask: Ask, status: u16, body: &[u8]) -> Answer {
     if !(200..300).contains(&status) {
         let code = serde_json::from_slice::<Problem<'_>>(body).ok().map(|problem| problem.code);
         return match (status, code) {
+            (401, Some(code)) if ask == Ask::Refresh => Answer::Refused(code.into_owned()),
             (402 | 403 | 409 | 410 | 429 | 503, Some(code)) => Answer::Refused(code.into_owned()),
             (400..500, Some(code)) => Answer::Failed(format!("{status} {code}")),
             (400..500, None) => Answer::Failed(format!("{status} without a problem document")),
@@ -105,6 +118,11 @@ pub(super) fn read(ask: Ask, status: u16, body: &[u8]) -> Answer {
     let wanted = match ask {
         Ask::Page | Ask::Leave | Ask::Mark(..) => return Answer::Done,
         Ask::Feed => return feed(status, body),
+        Ask::SignIn | Ask::Refresh => {
+            let session = serde_json::from_slice::<Session>(body);
+            return session
+                .map_or_else(|_| unclear(format!("{status} without a token")), |it| Answer::SignedIn(it.access_token));
+        }
         Ask::Write(_) => {
             let written = serde_json::from_slice::<Numbered>(body);
             return written.map_or_else(|_| unclear(format!("{status} without a number")), |it| Answer::Written(it.id));
@@ -161,6 +179,16 @@ mod tests {
         assert_eq!(read(Ask::Write(Deed::Comment), 201, br#"{"id":9,"content":"c"}"#), Answer::Written(9));
         assert!(matches!(read(Ask::Write(Deed::Post), 201, b"{}"), Answer::Unclear(_)));
         assert_eq!(read(Ask::Mark(Deed::Like, 7), 200, br#"{"liked":true}"#), Answer::Done);
+    }
+
+    #[test]
+    fn a_session_is_read_and_a_used_refresh_token_is_an_orderly_no() {
+        let session = br#"{"accessToken":"a.b.c","tokenType":"Bearer"}"#;
+        assert_eq!(read(Ask::SignIn, 200, session), Answer::SignedIn("a.b.c".to_owned()));
+        assert!(matches!(read(Ask::SignIn, 200, b"{}"), Answer::Unclear(_)));
+        let reused = br#"{"code":"refresh_reused"}"#;
+        assert_eq!(read(Ask::Refresh, 401, reused), Answer::Refused("refresh_reused".to_owned()));
+        assert!(matches!(read(Ask::SignIn, 401, reused), Answer::Failed(_)));
     }
 
     #[test]

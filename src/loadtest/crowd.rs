@@ -1,11 +1,13 @@
 //! The crowd at the counter: goose runs the connections, and each serves one buyer after another until all had a turn.
+//! Closed and open arrivals differ only in when a gate hands out the next buyer.
 //!
 //! goose sends the requests; it takes no arguments, opens no port and prints nothing here. Its own metrics stay off, as
 //! the verdict rests on [`super::tally`]. Its loop over a user's transactions is entered once: one transaction serves
 //! buyers until there are none, so that 10,000 buyers pass through 500 connections.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use goose::client::GooseClientBuilder;
@@ -16,6 +18,9 @@ use tokio::sync::{Mutex, MutexGuard};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::addresses::Clients;
+use super::bots::BotWatch;
+use super::gate::Gate;
 use super::journey::Visit;
 use super::plan::Plan;
 use super::scenario::Scenario;
@@ -47,10 +52,15 @@ pub(super) struct Crowd {
     pub(super) sale: Arc<Sale>,
     /// Where answers are written down.
     pub(super) tally: Tally,
+    /// Whom the rate limits send away, when some of the buyers are bots.
+    pub(super) bots: Option<BotWatch>,
+    /// What must never be answered and was, by what it is.
+    pub(super) broken: Broken,
     connections: usize,
     duration: Option<Duration>,
-    client: reqwest::Client,
-    next_buyer: AtomicUsize,
+    clients: Clients,
+    gates: Vec<Gate>,
+    visiting: AtomicUsize,
     waiting: AtomicUsize,
     idle: AtomicUsize,
     door_open: CancellationToken,
@@ -60,43 +70,45 @@ pub(super) struct Crowd {
 
 impl Crowd {
     /// A crowd in front of a closed door, as many as the sale has buyers.
-    pub(super) fn new(scenario: &Scenario, seed: u64, sale: Arc<Sale>, tally: Tally, client: reqwest::Client) -> Self {
+    pub(super) fn new(scenario: &Scenario, seed: u64, sale: Arc<Sale>, tally: Tally, clients: Clients) -> Self {
+        let door_closed = CancellationToken::new();
         Self {
             plan: Plan::new(scenario, seed),
-            connections: scenario.crowd.connections.min(sale.buyers.len()),
-            duration: scenario.crowd.duration,
+            bots: scenario.bots.is_some().then(BotWatch::default),
+            broken: Broken::default(),
+            connections: scenario.connections(),
+            duration: scenario.duration,
             sale,
             tally,
-            client,
-            next_buyer: AtomicUsize::new(0),
+            clients,
+            gates: Gate::all(&scenario.phases, &door_closed),
+            visiting: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
             idle: AtomicUsize::new(0),
             door_open: CancellationToken::new(),
-            door_closed: CancellationToken::new(),
+            door_closed,
             everybody_left: CancellationToken::new(),
         }
     }
 
-    /// Done once nobody is let in any more.
-    pub(super) fn closing(&self) -> &CancellationToken {
-        &self.door_closed
-    }
-
-    /// One connection: waits until all are there, then serves buyers until there are none.
+    /// One connection: waits until all are there, then serves buyers, phase after phase, until there are none.
     async fn serve(&self, user: &mut GooseUser) {
         if self.everybody_left.is_cancelled() {
             tokio::time::sleep(IDLE_PAUSE).await;
             return;
         }
-        user.client = self.client.clone();
-        if self.waiting.fetch_add(1, Ordering::AcqRel) + 1 == self.connections {
+        let connection = self.waiting.fetch_add(1, Ordering::AcqRel);
+        if connection + 1 == self.connections {
             self.tally.open();
+            self.open_gates(0);
             self.door_open.cancel();
         }
         self.door_open.cancelled().await;
-        while let Some(buyer) = self.next() {
-            Visit::new(user, self, buyer).walk().await;
-            self.tally.buyer_done();
+        for (number, gate) in self.gates.iter().enumerate().filter(|(_, gate)| gate.has(connection)) {
+            self.serve_phase(user, gate).await;
+            if gate.leave() && gate.is_followed_when_empty() {
+                self.open_gates(number + 1);
+            }
         }
         if self.idle.fetch_add(1, Ordering::AcqRel) + 1 == self.connections {
             self.everybody_left.cancel();
@@ -104,12 +116,27 @@ impl Crowd {
         self.everybody_left.cancelled().await;
     }
 
-    fn next(&self) -> Option<usize> {
-        if self.door_closed.is_cancelled() {
-            return None;
+    async fn serve_phase(&self, user: &mut GooseUser, gate: &Gate) {
+        tokio::select! {
+            () = gate.opened() => {}
+            () = self.door_closed.cancelled() => {}
         }
-        let buyer = self.next_buyer.fetch_add(1, Ordering::Relaxed);
-        (buyer < self.sale.buyers.len()).then_some(buyer)
+        while let Some((buyer, due)) = gate.next().await {
+            self.visiting.fetch_add(1, Ordering::Relaxed);
+            user.client = self.clients.of(buyer, self.plan.is_bot(buyer)).clone();
+            Visit::new(user, self, gate.closing(), (buyer, due)).walk().await;
+            self.visiting.fetch_sub(1, Ordering::Relaxed);
+            self.tally.buyer_done();
+        }
+    }
+
+    /// Opens a gate now, and those after it whose time is known.
+    fn open_gates(&self, first: usize) {
+        let mut starts_at = Some(Instant::now());
+        for gate in self.gates.iter().skip(first) {
+            let Some(at) = starts_at else { return };
+            starts_at = gate.open(at);
+        }
     }
 
     /// Waits until everybody has left; closes the door when the time is over.
@@ -121,11 +148,14 @@ impl Crowd {
                 ended = &mut *running => return Err(ended_early(ended)),
                 () = tokio::time::sleep(WATCH_INTERVAL) => {}
             }
+            self.gates.iter().for_each(Gate::close_in_time);
             if self.duration.zip(self.tally.open_for()).is_some_and(|(duration, open_for)| open_for >= duration) {
                 self.door_closed.cancel();
             }
             let beat = self.tally.pulse();
-            if beat != pulse.0 {
+            // Between two buyers who come at times of their own nothing need happen.
+            let nobody_came = self.door_open.is_cancelled() && self.visiting.load(Ordering::Relaxed) == 0;
+            if beat != pulse.0 || nobody_came {
                 pulse = (beat, Instant::now());
             } else if pulse.1.elapsed() >= SILENCE_MAX {
                 let seconds = SILENCE_MAX.as_secs();
@@ -145,6 +175,23 @@ impl Crowd {
         self.everybody_left.cancel();
         DISPERSED.store(true, Ordering::Release);
         goose::trigger_killswitch("the run is over");
+    }
+}
+
+/// What a server must never answer, and how often it did.
+#[derive(Debug, Default)]
+pub(super) struct Broken(std::sync::Mutex<BTreeMap<&'static str, u64>>);
+
+impl Broken {
+    /// Notes one.
+    pub(super) fn note(&self, what: &'static str) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(what).or_default() += 1;
+    }
+
+    /// A line for each kind.
+    pub(super) fn failures(&self) -> Vec<String> {
+        let broken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        broken.iter().map(|(what, count)| format!("{what} ({count} times)")).collect()
     }
 }
 

@@ -9,7 +9,9 @@
 //! | --- | --- |
 //! | `scenario` | what is on sale, who comes, what must hold: TOML, checked |
 //! | `plan` | which buyer does what, from a seed; pure |
-//! | `crowd`, `journey`, `social` | goose drives the connections; a buyer's steps as requests |
+//! | `crowd`, `gate` | goose drives the connections; who is let in, and when |
+//! | `journey`, `at_once`, `session`, `social` | a buyer's steps as requests |
+//! | `addresses`, `bots` | where buyers come from, and whom the rate limits send away |
 //! | `answer`, `tally`, `talk`, `progress` | what an answer means, and all of them written down |
 //! | `server_process`, `files` | the temporary server; the limit of open files |
 //! | `remote` | what a server that is running already shows of the sale |
@@ -17,13 +19,18 @@
 //! | `check` | the verdict, independent of the ledger's rules |
 //! | `report`, `page` | the result as JSON and as an HTML file |
 //!
-//! Limits: the crowd is a closed loop, so a slow server also slows the buyers down. A connection asks again only after
-//! the last answer came, and latencies do not show how long buyers queue outside.
+//! Closed arrivals are a closed loop: a connection asks again only after the last answer came, so a slow server also slows
+//! the buyers down. Open arrivals come at times of their own, and their latencies count from then, also while all of the
+//! crowd's connections are busy.
 
+mod addresses;
 mod answer;
+mod at_once;
+mod bots;
 mod check;
 mod crowd;
 mod files;
+mod gate;
 mod journey;
 mod page;
 mod plan;
@@ -32,6 +39,7 @@ mod remote;
 mod report;
 mod scenario;
 mod server_process;
+mod session;
 mod shop;
 mod social;
 mod talk;
@@ -42,6 +50,9 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 
+use self::addresses::{Clients, client};
+use self::bots::BotWatch;
+pub use self::bots::{Side, Sides};
 use self::check::{Counts, Evidence, Mark, Rows};
 use self::crowd::Crowd;
 pub use self::progress::{Phase, Progress, Snapshot};
@@ -49,8 +60,8 @@ pub use self::remote::parse_url;
 use self::report::ReportFile;
 pub use self::report::{Audit, Community, Latency, Outcome, Report, Units};
 pub use self::scenario::{
-    BUYERS_MAX, CommunityTerms, CrowdTerms, Journey, Limits, Overrides, PRESETS, PaymentRates, ProductTerms, Scenario,
-    Step, parse_duration,
+    Arrivals, BUYERS_MAX, BotTerms, CommunityTerms, Journey, Limits, Overrides, PRESETS, PaymentRates, PhaseTerms,
+    ProductTerms, Rate, Scenario, ServerTerms, Step, parse_duration,
 };
 use self::server_process::{ServerProcess, ServerSettings};
 pub use self::shop::{Buyer, Sale, SaleWanted, Shop, Site, Soon};
@@ -81,7 +92,7 @@ pub struct RunPlan {
 /// When there is no verdict: the report's file can't be written, the sale can't be made, the server fails, the run is
 /// stuck, or `interrupted` by Ctrl-C.
 pub async fn run(plan: RunPlan, shop: &dyn Shop, progress: Arc<Progress>) -> Result<Report, Error> {
-    files::check(plan.scenario.crowd.connections)?;
+    files::check(connections(&plan.scenario))?;
     let file = plan.report.as_deref().map(ReportFile::claim).transpose()?;
     let _turn = crowd::turn().await;
     let report = tokio::select! {
@@ -102,9 +113,17 @@ async fn rehearse(plan: &RunPlan, shop: &dyn Shop, progress: &Arc<Progress>) -> 
     judge(plan, shop, ended).await
 }
 
+/// What the crowd was told.
+struct Told {
+    log: Log,
+    /// What must never be answered and was.
+    broken: Vec<String>,
+    sides: Option<Sides>,
+}
+
 /// A sale that is over, and what is left of it.
 struct Ended {
-    log: Log,
+    told: Told,
     sale: Arc<Sale>,
     page: Option<Counts>,
     /// Where the community's rows of the run begin; none when others write as well.
@@ -127,18 +146,19 @@ async fn at_temporary_server(plan: &RunPlan, shop: &dyn Shop, progress: &Arc<Pro
     let since = Db::open(&Location::Sqlite(database.clone())).await?.read(Mark::read).await?;
     let settings = ServerSettings {
         payment: plan.scenario.payment,
-        connections: plan.scenario.crowd.connections,
+        limits: plan.scenario.server,
+        connections: connections(&plan.scenario),
         seed: plan.seed,
     };
     let mut server = ServerProcess::start(folder.path(), &database, settings).await?;
     let url = server.url.clone();
-    let log = tokio::select! {
-        log = sell(plan, &url, &sale, progress) => log?,
+    let told = tokio::select! {
+        told = sell(plan, &url, &sale, progress) => told?,
         died = server.died() => return Err(died),
     };
     progress.enter(Phase::Checking);
     let server_peak_memory_bytes = server.stop().await?;
-    Ok(Ended { log, sale, page: None, since: Some(since), server_peak_memory_bytes, _folder: Some(folder) })
+    Ok(Ended { told, sale, page: None, since: Some(since), server_peak_memory_bytes, _folder: Some(folder) })
 }
 
 async fn at_running_server(
@@ -153,35 +173,47 @@ async fn at_running_server(
     let sale = Arc::new(shop.open_sale(wanted(plan, None)).await?);
     // Before anybody buys: does this server sell from the database that the sale was made in?
     remote::wait_for_sale(&client, url, &sale.product_id, plan.scenario.product.stock).await?;
-    let log = sell(plan, url, &sale, progress).await?;
+    let told = sell(plan, url, &sale, progress).await?;
     progress.enter(Phase::Checking);
     let page = match sale.rows {
         Some(_) => None,
         None => Some(remote::settled_stock(&client, url, &sale.product_id).await?),
     };
-    Ok(Ended { log, sale, page, since: None, server_peak_memory_bytes: None, _folder: None })
+    Ok(Ended { told, sale, page, since: None, server_peak_memory_bytes: None, _folder: None })
 }
 
 fn wanted(plan: &RunPlan, fresh: Option<Location>) -> SaleWanted {
     let Scenario { product: terms, community, .. } = plan.scenario;
-    SaleWanted { fresh, terms, buyers: plan.scenario.crowd.buyers, community }
+    let sign_in = plan.scenario.steps().any(Step::signs_in);
+    SaleWanted { fresh, terms, buyers: plan.scenario.buyers(), sign_in, community }
+}
+
+/// How many connections there may be at once: the crowd's, with as many requests as a buyer makes at the same moment, and
+/// one that waits at each address.
+fn connections(scenario: &Scenario) -> usize {
+    let at_once = scenario.steps().map(Step::at_once).max().unwrap_or(1);
+    scenario.connections() * at_once.div_ceil(files::SOCKETS_PER_CONNECTION)
+        + scenario.bots.as_ref().map_or(0, |bots| bots.addresses)
 }
 
 /// Sends the crowd and gives back what it was told.
-async fn sell(plan: &RunPlan, url: &str, sale: &Arc<Sale>, progress: &Arc<Progress>) -> Result<Log, Error> {
+async fn sell(plan: &RunPlan, url: &str, sale: &Arc<Sale>, progress: &Arc<Progress>) -> Result<Told, Error> {
     progress.expect_buyers(sale.buyers.len());
     progress.enter(Phase::Selling);
     let tally = Tally::new(Arc::clone(progress))?;
-    let crowd = Arc::new(Crowd::new(&plan.scenario, plan.seed, Arc::clone(sale), tally, client(url)?));
+    let clients = Clients::new(url, plan.scenario.bots.as_ref())?;
+    let crowd = Arc::new(Crowd::new(&plan.scenario, plan.seed, Arc::clone(sale), tally, clients));
     crowd::send(&crowd, url).await?;
-    Ok(crowd.tally.log())
+    let sides = crowd.bots.as_ref().map(BotWatch::sides);
+    Ok(Told { log: crowd.tally.log(), broken: crowd.broken.failures(), sides })
 }
 
 async fn judge(plan: &RunPlan, shop: &dyn Shop, ended: Ended) -> Result<Report, Error> {
+    let Told { log, broken, sides } = ended.told;
     let (rows, talk, audit_ok) = match &ended.sale.rows {
         Some(location) => {
             let db = Db::open(location).await?;
-            let (product_id, said, since) = (ended.sale.product_id.clone(), ended.log.talk.clone(), ended.since);
+            let (product_id, said, since) = (ended.sale.product_id.clone(), log.talk.clone(), ended.since);
             let read = move |conn: &Conn<'_>| Ok((Rows::read(conn, &product_id)?, check::compare(conn, &said, since)?));
             let (rows, talk) = db.read(read).await?;
             (Some(rows), talk, Some(shop.audit(location.clone()).await?))
@@ -189,30 +221,20 @@ async fn judge(plan: &RunPlan, shop: &dyn Shop, ended: Ended) -> Result<Report, 
         None => (None, Vec::new(), None),
     };
     let verdict = check::judge(&Evidence {
-        log: &ended.log,
+        log: &log,
         terms: plan.scenario.product,
         limits: plan.scenario.verdict,
         rows: rows.as_ref(),
         page: ended.page,
         talk,
+        broken,
+        sides,
         audit_ok,
     });
-    let mut report = Report::new(&plan.scenario, plan.seed, &ended.log, verdict, audit_ok);
+    let mut report = Report::new(&plan.scenario, plan.seed, &log, verdict, audit_ok);
+    report.sides = sides;
     report.server_peak_memory_bytes = ended.server_peak_memory_bytes;
     Ok(report)
-}
-
-/// The client that every connection shares; a server on this machine is reached without the user's proxy.
-fn client(url: &str) -> Result<reqwest::Client, Error> {
-    let mut builder = reqwest::Client::builder()
-        .http1_only()
-        .timeout(crowd::REQUEST_TIMEOUT)
-        .redirect(reqwest::redirect::Policy::none())
-        .user_agent(concat!("preorder-loadtest/", env!("CARGO_PKG_VERSION")));
-    if ["://127.", "://localhost", "://[::1]"].iter().any(|host| url.contains(host)) {
-        builder = builder.no_proxy();
-    }
-    builder.build().map_err(|error| Error::internal(format!("making an HTTP client: {error}")))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use tempfile::NamedTempFile;
 
+use super::bots::Sides;
 use super::check::Verdict;
 use super::page;
 use super::scenario::Scenario;
@@ -47,6 +48,9 @@ pub struct Report {
     /// What was written, liked and followed; none when the scenario is about the sale alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub community: Option<Community>,
+    /// Whom the rate limits sent away; none when there are no bots.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sides: Option<Sides>,
     /// The errors by kind.
     pub error_kinds: BTreeMap<String, u64>,
     /// From the opening of the door to the last answer.
@@ -155,6 +159,7 @@ impl Report {
             verdict: if verdict.failures.is_empty() { Outcome::Pass } else { Outcome::Fail },
             failures: verdict.failures,
             community: Community::of(scenario, log),
+            sides: None,
             error_kinds: log.errors.clone(),
             elapsed_seconds: rounded(elapsed, 1_000.0),
             server_peak_memory_bytes: None,

@@ -10,7 +10,7 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 use super::files::SOCKETS_PER_CONNECTION;
-use super::scenario::PaymentRates;
+use super::scenario::{PaymentRates, ServerTerms};
 use crate::kernel::error::{Error, Kind, Text};
 
 /// How long the server may take until it prints its URL.
@@ -31,8 +31,25 @@ fn most_connections(crowd: usize) -> usize {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ServerSettings {
     pub(super) payment: PaymentRates,
+    pub(super) limits: ServerTerms,
     pub(super) connections: usize,
     pub(super) seed: u64,
+}
+
+impl ServerTerms {
+    /// The same as the server's settings.
+    fn environment(self) -> impl Iterator<Item = (&'static str, String)> {
+        let settings = [
+            ("PREORDER_LIMITS_ADDRESS_PER_SECOND", Some(self.address_per_second)),
+            ("PREORDER_LIMITS_ADDRESS_BURST", Some(self.address_burst)),
+            ("PREORDER_LIMITS_ACCOUNT_PER_SECOND", Some(self.account_per_second)),
+            ("PREORDER_LIMITS_ACCOUNT_BURST", Some(self.account_burst)),
+            ("PREORDER_LIMITS_QUEUE_LENGTH", self.queue_length),
+            ("PREORDER_PASSWORD_THREADS", self.password_threads),
+            ("PREORDER_PASSWORD_QUEUE_LENGTH", self.password_queue_length),
+        ];
+        settings.into_iter().filter_map(|(name, value)| Some((name, value?.to_string())))
+    }
 }
 
 /// A running server. Dropping it kills the process.
@@ -132,8 +149,7 @@ fn command(program: &Path, folder: &Path, database: &Path, settings: ServerSetti
         // Neither the user's settings nor a preorder.toml nearby may change what is measured.
         .env_clear()
         .current_dir(folder)
-        .env("PREORDER_LIMITS_ADDRESS_PER_SECOND", "0")
-        .env("PREORDER_LIMITS_ACCOUNT_PER_SECOND", "0")
+        .envs(settings.limits.environment())
         .env("PREORDER_LIMITS_CONNECTIONS", most_connections(settings.connections).to_string())
         .env("PREORDER_JWT_ACCESS_MINUTES", "60")
         .env("PREORDER_PAYMENT_SIMULATED_ABANDON_RATE", settings.payment.abandon_rate.to_string())
@@ -200,6 +216,7 @@ fn cannot_start(error: &std::io::Error) -> Error {
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
+    use crate::loadtest::scenario::Scenario;
 
     /// A shell script in the place of the server.
     async fn script(text: &str) -> Result<ServerProcess, Error> {
@@ -234,10 +251,17 @@ mod tests {
     #[test]
     fn the_users_environment_does_not_reach_the_server() {
         let payment = PaymentRates { abandon_rate: 0.5, decline_rate: 0.25 };
-        let settings = ServerSettings { payment, connections: 10, seed: 7 };
+        let limits = Scenario::load("bots").unwrap().server;
+        let settings = ServerSettings { payment, limits, connections: 10, seed: 7 };
         let command = command(Path::new("preorder"), Path::new("/tmp"), Path::new("/tmp/sale.db"), settings);
         let names: Vec<_> = command.as_std().get_envs().map(|(name, _)| name.to_string_lossy().into_owned()).collect();
         assert!(names.iter().all(|name| name.starts_with("PREORDER_")), "{names:?}");
+        let value = |wanted: &str| {
+            let mut values = command.as_std().get_envs().filter(|(name, _)| *name == wanted);
+            values.next().and_then(|(_, value)| value).map(|value| value.to_string_lossy().into_owned())
+        };
+        assert_eq!(value("PREORDER_LIMITS_ADDRESS_PER_SECOND").as_deref(), Some("20"));
+        assert_eq!(value("PREORDER_PASSWORD_THREADS"), None, "the server's own default");
         assert!(command.as_std().get_args().any(|argument| argument == "sqlite:/tmp/sale.db"));
     }
 }

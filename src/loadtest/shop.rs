@@ -31,6 +31,8 @@ pub struct SaleWanted {
     pub terms: ProductTerms,
     /// How many different buyers are to be there, each with an access token that outlives the run.
     pub buyers: usize,
+    /// Whether the buyers sign in: only those may come whose e-mail and password are known.
+    pub sign_in: bool,
     /// What the buyers find to read, in a fresh database.
     pub community: CommunityTerms,
 }
@@ -42,6 +44,8 @@ pub struct Buyer {
     pub user: UserId,
     /// An access token that outlives the run.
     pub token: String,
+    /// What they sign in with, beside the sale's password; empty when nobody does.
+    pub email: String,
 }
 
 /// A sale that is ready.
@@ -49,6 +53,8 @@ pub struct Buyer {
 pub struct Sale {
     /// The product; it was made for this run, and nobody else buys it.
     pub product_id: String,
+    /// The password that all buyers share.
+    pub password: &'static str,
     /// Everybody who may come, in the order in which they do.
     pub buyers: Vec<Buyer>,
     /// Where the rows can be read afterwards; `None` when only HTTP reaches the server.

@@ -64,7 +64,7 @@ impl Visit<'_> {
 
     async fn browse(&mut self, index: usize) {
         let path = self.reading.next.take().unwrap_or_else(|| format!("/newsfeeds?{}", self.pick(index, &FEEDS)));
-        if let Answer::Feed(posts, cursor) = self.ask(Ask::Feed, &GooseMethod::Get, &path, None).await {
+        if let Answer::Feed(posts, cursor) = self.fetch(Ask::Feed, GooseMethod::Get, &path, None).await {
             let feed = path.split("&cursor=").next().unwrap_or_default();
             let after =
                 |cursor: String| format!("{feed}&cursor={}", byte_serialize(cursor.as_bytes()).collect::<String>());
@@ -92,7 +92,7 @@ impl Visit<'_> {
     }
 
     async fn put(&mut self, ask: Ask, path: &str) {
-        self.ask(ask, &GooseMethod::Put, path, None).await;
+        self.fetch(ask, GooseMethod::Put, path, None).await;
     }
 
     fn pick<'a>(&self, index: usize, from: &[&'a str]) -> &'a str {

@@ -112,7 +112,7 @@ impl Tally {
         let Exchange { user, ask, .. } = *exchange;
         Progress::count(&self.progress.requests);
         match answer {
-            Answer::Done | Answer::Held(_) | Answer::Feed(..) | Answer::Written(_) => {}
+            Answer::Done | Answer::Held(_) | Answer::SignedIn(_) | Answer::Feed(..) | Answer::Written(_) => {}
             Answer::Completed(_) => Progress::count(&self.progress.purchases),
             Answer::Refused(_) => Progress::count(&self.progress.refusals),
             Answer::Failed(_) | Answer::Unclear(_) => Progress::count(&self.progress.errors),
@@ -124,7 +124,7 @@ impl Tally {
         log.latency_us.saturating_record(u64::try_from(exchange.took().as_micros()).unwrap_or(u64::MAX));
         log.talk.record(user, ask, answer);
         match answer {
-            Answer::Done | Answer::Held(_) | Answer::Feed(..) | Answer::Written(_) => {}
+            Answer::Done | Answer::Held(_) | Answer::SignedIn(_) | Answer::Feed(..) | Answer::Written(_) => {}
             Answer::Completed(id) => log.completed.push(*id),
             Answer::Refused(code) => count(&mut log.refusals, code),
             Answer::Failed(kind) => count(&mut log.errors, kind),

@@ -46,6 +46,16 @@ const PRICE_STEP: u64 = 100;
 /// The highest generated price is this many steps.
 const PRICE_STEPS: u64 = 1_000;
 
+/// What a generated buyer's address begins and ends with; a number is in between.
+const ADDRESS: (&str, &str) = ("buyer", "@preorder.example");
+
+/// Whether an address is one of a generated buyer.
+#[must_use]
+pub fn is_generated(email: &str) -> bool {
+    let number = email.strip_prefix(ADDRESS.0).and_then(|rest| rest.strip_suffix(ADDRESS.1));
+    number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
 /// `count` buyers: `buyer000001@preorder.example` and so on. None of them has a password.
 ///
 /// The user at a place does not depend on `count`, so asking for more later adds to the same ones.
@@ -58,7 +68,7 @@ pub fn users(seed: u64, count: u32) -> impl Iterator<Item = SeedUser> {
             format!("{} {}", draw.pick(&FIRST_NAMES), draw.pick(&LAST_NAMES))
         };
         SeedUser {
-            email: format!("buyer{number:06}@preorder.example"),
+            email: format!("{}{number:06}{}", ADDRESS.0, ADDRESS.1),
             name,
             greeting: (*draw.pick(&GREETINGS)).to_owned(),
             role: Role::User,
@@ -117,6 +127,8 @@ mod tests {
         let emails: HashSet<_> = users.iter().map(|user| &user.email).collect();
         assert_eq!(emails.len(), 1_000);
         assert_eq!(users[0].email, "buyer000001@preorder.example");
+        assert!(users.iter().all(|user| is_generated(&user.email)));
+        assert!(!is_generated("buyer@preorder.example") && !is_generated("ann@preorder.example"));
         let english = users.iter().filter(|user| user.name.is_ascii()).count();
         assert!((300..700).contains(&english), "{english}");
         assert!(users.iter().all(|user| user.role == Role::User && user.password.is_none()));

@@ -157,6 +157,64 @@ fn units_that_were_walked_away_from_come_back() {
 }
 
 #[test]
+fn a_stampede_in_small() {
+    let shell = Shell::new();
+    let preset = include_str!("../../loadtest/stampede.toml").replace("seconds = 80", "seconds = 2");
+    shell.write("stampede.toml", &preset.replace("seconds = 10", "seconds = 1"));
+    let report = passes(&shell, "loadtest stampede.toml --scale 0.005 --json");
+    // 25,000 people in three seconds, who ask five times each, and a two-hundredth of that.
+    assert_eq!((&report["requests"], &report["units"]["total"]), (&(125 * 5).into(), &50.into()), "{report}");
+    assert_eq!(report["purchases"], 50, "{report}");
+}
+
+#[test]
+fn a_storm_of_logins() {
+    let shell = Shell::new();
+    let preset = include_str!("../../loadtest/login-storm.toml")
+        .replace("password_queue_length = 64", "password_queue_length = 1");
+    shell.write("storm.toml", &preset.replace("seconds = 20", "seconds = 1"));
+    let report = passes(&shell, "loadtest storm.toml --users 100 --json");
+    assert!(report["refusals"]["login_busy"].as_u64().unwrap() > 0, "{report}");
+    assert!(report["purchases"].as_u64().unwrap() > 0, "{report}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn rate_limits_stop_bots_and_let_people_in() {
+    let shell = Shell::new();
+    let preset = include_str!("../../loadtest/bots.toml").replace("seconds = 20", "seconds = 1");
+    shell.write("bots.toml", &preset);
+    let report = passes(&shell, "loadtest bots.toml --users 200 --json");
+    assert_eq!(report["sides"]["people"]["rateLimited"], 0, "{report}");
+    assert!(report["sides"]["bots"]["rateLimited"].as_u64().unwrap() > 0, "{report}");
+    assert_eq!(report["sides"]["bots"]["rateLimited"], report["refusals"]["rate_limited"], "{report}");
+
+    // Without the limit nobody stops them, and the run says so.
+    shell.write("open.toml", &preset.replace("address_per_second = 20", "address_per_second = 0"));
+    let output = shell.output("loadtest open.toml --users 100");
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        text.contains("FAIL\n  - rate limits sent bots away with 0.0 % of their requests; at least 50 % must be"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn generated_users_sign_in_at_a_running_server() {
+    let shell = Shell::new();
+    shell.ok("seed --users 20");
+    let server = shell.serve("", &[]).await;
+    let preset = include_str!("../../loadtest/login-storm.toml").replace("seconds = 20", "seconds = 1");
+    shell.write("storm.toml", &preset);
+    let report = passes(&shell, &format!("loadtest storm.toml --users 20 --url {} --json", server.url));
+    assert_eq!(report["audit"]["ok"], true);
+    // Four more are active, and nobody knows their passwords.
+    let line = format!("loadtest storm.toml --users 22 --url {}", server.url);
+    insta::assert_snapshot!("loadtest_too_few_to_sign_in", at(&refused(&shell, &line), &server.url));
+}
+
+#[test]
 fn scenarios_that_cannot_be_run() {
     let shell = Shell::new();
     insta::assert_snapshot!("loadtest_unknown", refused(&shell, "loadtest flash-sail"));
@@ -172,6 +230,14 @@ fn scenarios_that_cannot_be_run() {
          [[journeys]]\nsteps = [\"fly\"]\n\n[payment]\ndecline_rate = 2\n",
     );
     insta::assert_snapshot!("loadtest_bad_values", refused(&shell, "loadtest worse.toml"));
+    shell.write(
+        "phases.toml",
+        "name = \"phases\"\n[product]\nstock = 1\nprice = 100\n\n[[phases]]\nname = \"endless\"\narrivals = \"open\"\n\
+         per_second = 5\nconnections = 5\n\n[[phases]]\nname = \"endless\"\narrivals = \"closed\"\nburst = 5\n\
+         buyers = 0\nconnections = 5\n\n[[journeys]]\nsteps = [\"buy\"]\n",
+    );
+    insta::assert_snapshot!("loadtest_bad_phases", refused(&shell, "loadtest phases.toml"));
+    insta::assert_snapshot!("loadtest_bad_scale", refused(&shell, "loadtest --scale 0"));
     insta::assert_snapshot!("loadtest_bad_duration", refused(&shell, "loadtest --duration soon"));
     insta::assert_snapshot!("loadtest_no_duration", refused(&shell, "loadtest --duration 0s"));
     insta::assert_snapshot!("loadtest_no_users", refused(&shell, "loadtest --users 0"));
@@ -221,6 +287,32 @@ async fn ctrl_c_leaves_no_server_and_no_folder() {
         }
     })
     .await;
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_server_that_vanishes_midway_is_an_error_and_leaves_no_folder() {
+    let shell = Shell::new();
+    let temporary = temporary(&shell);
+    let mut command = shell.command("loadtest steady --users 50 --duration 60s");
+    command.env("TMPDIR", &temporary).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = tokio::process::Command::from(command).kill_on_drop(true).spawn().unwrap();
+    let id = child.id().unwrap();
+    let server = in_time(async {
+        loop {
+            if let Some(server) = children(id).first() {
+                return *server;
+            }
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    kill_process(Pid::from_raw(server).unwrap(), Signal::KILL).unwrap();
+    let output = in_time(child.wait_with_output()).await.unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("error: The temporary server ended early"), "{said}");
+    assert_eq!(entries(&temporary), Vec::<String>::new());
 }
 
 /// Whether a process is at work; one that has ended may wait for its adoptive parent to notice (`proc_pid_stat(5)`).

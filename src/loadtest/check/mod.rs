@@ -1,12 +1,14 @@
 //! The verdict: what the buyers were told against what the rows say. It shares nothing with the ledger's own rules, so
 //! that a fault in those can't hide itself here.
 
+mod pace;
 mod talk;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::kernel::error::Error;
 use crate::kernel::ids::OrderId;
+use crate::loadtest::bots::Sides;
 use crate::loadtest::scenario::{Limits, ProductTerms};
 use crate::loadtest::tally::Log;
 use crate::store::{Conn, bind};
@@ -95,6 +97,10 @@ pub(super) struct Evidence<'a> {
     pub(super) page: Option<Counts>,
     /// What is wrong between the community's answers and its rows, when those can be read.
     pub(super) talk: Vec<String>,
+    /// What must never be answered and was.
+    pub(super) broken: Vec<String>,
+    /// Whom the rate limits sent away, when there are bots.
+    pub(super) sides: Option<Sides>,
     /// What the audit said, when it was asked.
     pub(super) audit_ok: Option<bool>,
 }
@@ -137,7 +143,10 @@ pub(super) fn judge(evidence: &Evidence<'_>) -> Verdict {
     if oversold > 0 {
         failures.push(format!("{oversold} units were oversold"));
     }
+    failures.extend_from_slice(&evidence.broken);
     failures.extend_from_slice(&evidence.talk);
+    failures.extend(evidence.sides.map(|sides| sides.failures(evidence.limits)).unwrap_or_default());
+    pace::check(evidence.log, evidence.limits, &mut failures);
     if evidence.audit_ok == Some(false) {
         failures.push("the audit found a broken invariant; 'preorder audit' names it".to_owned());
     }

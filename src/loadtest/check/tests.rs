@@ -5,7 +5,15 @@ use crate::loadtest::tally::{Exchange, Tally};
 use crate::store::{Db, Location};
 
 const TERMS: ProductTerms = ProductTerms { stock: 3, price: 100, per_buyer_limit: Some(1), hold_seconds: 600 };
-const LIMITS: Limits = Limits { error_rate_max: 0.0, p99_ms_max: None };
+const LIMITS: Limits = Limits {
+    error_rate_max: 0.0,
+    p99_ms_max: None,
+    requests_per_second_min: None,
+    purchases_per_second_min: None,
+    fairness_min: None,
+    people_limited_rate_max: None,
+    bots_limited_rate_min: None,
+};
 
 /// A database with one product, and the crowd's log.
 struct Sale {
@@ -87,6 +95,8 @@ impl Sale {
             rows: Some(&rows),
             page: None,
             talk: Vec::new(),
+            broken: Vec::new(),
+            sides: None,
             audit_ok: Some(true),
         })
     }
@@ -174,9 +184,19 @@ fn errors_slow_answers_silence_and_a_broken_audit_fail() {
     let mut log = Log::new().unwrap();
     let rows = Rows { counts: page(0), moved: page(0), ..Rows::default() };
     let judged = |log: &Log, audit_ok| {
-        let limits = Limits { error_rate_max: 0.1, p99_ms_max: Some(5.0) };
-        judge(&Evidence { log, terms: TERMS, limits, rows: Some(&rows), page: None, talk: Vec::new(), audit_ok })
-            .failures
+        let limits = Limits { error_rate_max: 0.1, p99_ms_max: Some(5.0), ..LIMITS };
+        judge(&Evidence {
+            log,
+            terms: TERMS,
+            limits,
+            rows: Some(&rows),
+            page: None,
+            talk: Vec::new(),
+            broken: Vec::new(),
+            sides: None,
+            audit_ok,
+        })
+        .failures
     };
     assert_eq!(judged(&log, Some(true)), ["nothing was asked at all"]);
     log.requests = 10;
@@ -196,8 +216,18 @@ fn without_rows_the_stock_page_is_held_against_the_answers() {
     log.requests = 5;
     log.completed = vec![OrderId::fresh(), OrderId::fresh()];
     let judged = |log: &Log, page| {
-        judge(&Evidence { log, terms: TERMS, limits: LIMITS, rows: None, page, talk: Vec::new(), audit_ok: None })
-            .failures
+        judge(&Evidence {
+            log,
+            terms: TERMS,
+            limits: LIMITS,
+            rows: None,
+            page,
+            talk: Vec::new(),
+            broken: Vec::new(),
+            sides: None,
+            audit_ok: None,
+        })
+        .failures
     };
     assert_eq!(judged(&log, Some(page(2))), Vec::<String>::new());
     assert_eq!(judged(&log, Some(page(3))).len(), 1, "one more than was answered");

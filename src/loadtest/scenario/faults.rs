@@ -18,6 +18,11 @@ impl Place {
         Self { key, offset: Some(value.span().start) }
     }
 
+    /// The file as a whole: what is missing from it.
+    pub(super) fn whole(key: &'static str) -> Self {
+        Self { key, offset: Some(0) }
+    }
+
     /// A flag of the command line.
     pub(super) fn flag(name: &'static str) -> Self {
         Self { key: name, offset: None }
@@ -28,7 +33,8 @@ impl Place {
 pub(super) struct Faults<'a> {
     origin: &'a str,
     text: &'a str,
-    found: Vec<String>,
+    /// Each with its place in the file, 0 for a flag.
+    found: Vec<(usize, String)>,
 }
 
 impl<'a> Faults<'a> {
@@ -40,10 +46,11 @@ impl<'a> Faults<'a> {
     /// Notes a fault.
     pub(super) fn add(&mut self, place: Place, what: &str) {
         let Place { key, offset } = place;
-        self.found.push(match offset {
+        let fault = match offset {
             Some(offset) => format!("{}:{}: {key}: {what}", self.origin, self.line(offset)),
             None => format!("{key}: {what}"),
-        });
+        };
+        self.found.push((offset.unwrap_or_default(), fault));
     }
 
     /// Passes `value` through and notes a fault when it is not from `min` to `max`.
@@ -57,9 +64,11 @@ impl<'a> Faults<'a> {
     /// The end of the checks.
     ///
     /// # Errors
-    /// `scenario_invalid` with every fault, a line each.
-    pub(super) fn done(self) -> Result<(), Error> {
-        if self.found.is_empty() { Ok(()) } else { Err(invalid(&self.found.join("\n"))) }
+    /// `scenario_invalid` with every fault, a line each, in the order of the file.
+    pub(super) fn done(mut self) -> Result<(), Error> {
+        self.found.sort_by_key(|(offset, _)| *offset);
+        let lines: Vec<_> = self.found.into_iter().map(|(_, fault)| fault).collect();
+        if lines.is_empty() { Ok(()) } else { Err(invalid(&lines.join("\n"))) }
     }
 
     /// A file that is no TOML, or has a key or a type that no scenario has: `toml` says which and what is allowed.

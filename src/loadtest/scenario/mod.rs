@@ -1,22 +1,32 @@
 //! A scenario: what is on sale, who comes, what they do, and what the run must show. Read from TOML, checked as a whole.
 
+mod arrivals;
+mod change;
 mod faults;
 mod file;
+mod phases;
+mod step;
+mod tables;
 
 use std::path::Path;
 use std::time::Duration;
 
-use self::faults::{Faults, Place};
+pub use self::arrivals::{Arrivals, Rate};
+pub use self::change::Overrides;
+use self::faults::Faults;
 use self::file::File;
+pub use self::step::Step;
 use crate::kernel::error::{Error, Kind, Text};
-use crate::kernel::limits::STOCK_MAX;
 
 /// The scenarios that ship with the program, by name.
-pub const PRESETS: [(&str, &str); 4] = [
+pub const PRESETS: [(&str, &str); 7] = [
     ("flash-sale", include_str!("../../../loadtest/flash-sale.toml")),
     ("steady", include_str!("../../../loadtest/steady.toml")),
     ("abandoners", include_str!("../../../loadtest/abandoners.toml")),
     ("community", include_str!("../../../loadtest/community.toml")),
+    ("stampede", include_str!("../../../loadtest/stampede.toml")),
+    ("login-storm", include_str!("../../../loadtest/login-storm.toml")),
+    ("bots", include_str!("../../../loadtest/bots.toml")),
 ];
 
 /// The most buyers of a run: each is a user row, a session and a token in memory.
@@ -33,14 +43,20 @@ pub struct Scenario {
     pub description: String,
     /// What is on sale.
     pub product: ProductTerms,
-    /// Who comes, and how many at once.
-    pub crowd: CrowdTerms,
+    /// Who comes, and when; never empty. One phase follows the other.
+    pub phases: Vec<PhaseTerms>,
+    /// When to stop letting buyers in, whatever the phases say.
+    pub duration: Option<Duration>,
+    /// Who among them is a program.
+    pub bots: Option<BotTerms>,
     /// What a buyer may do; never empty.
     pub journeys: Vec<Journey>,
     /// What the buyers find to read, in a temporary server.
     pub community: CommunityTerms,
     /// How buyers and their bank behave, in a temporary server.
     pub payment: PaymentRates,
+    /// What a temporary server lets through.
+    pub server: ServerTerms,
     /// What the run must show to pass.
     pub verdict: Limits,
 }
@@ -58,17 +74,51 @@ pub struct ProductTerms {
     pub hold_seconds: i64,
 }
 
-/// Who comes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CrowdTerms {
+/// Some of the buyers, and how they come.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PhaseTerms {
+    /// What it is called.
+    pub name: String,
+    /// How they come.
+    pub arrivals: Arrivals,
     /// Different buyers; each comes once, with a token of its own.
     pub buyers: usize,
-    /// How many of them are served at once, each on a connection of its own.
+    /// How many of them are served at once, each on a connection of its own. Others wait.
     pub connections: usize,
-    /// When to stop letting buyers in; without it, when everybody had a turn.
+    /// When to stop letting closed arrivals in; without it, when everybody had a turn. Open ones have all come by then.
     pub duration: Option<Duration>,
     /// The pause between two steps of a buyer, half to one and a half of this.
     pub think: Duration,
+}
+
+/// Buyers that are programs, all of them at one address.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BotTerms {
+    /// Their share of the buyers, 0 to 1.
+    pub share: f64,
+    /// What each of them does, without a pause; never empty.
+    pub steps: Vec<Step>,
+    /// The addresses that the others share among them.
+    pub addresses: usize,
+}
+
+/// What a temporary server lets through; a rate of 0 is no limit. The keys are settings of the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ServerTerms {
+    /// `limits.address_per_second`.
+    pub address_per_second: i64,
+    /// `limits.address_burst`.
+    pub address_burst: i64,
+    /// `limits.account_per_second`.
+    pub account_per_second: i64,
+    /// `limits.account_burst`.
+    pub account_burst: i64,
+    /// `limits.queue_length`, when it is not the server's own.
+    pub queue_length: Option<i64>,
+    /// `password.threads`, when it is not the server's own.
+    pub password_threads: Option<i64>,
+    /// `password.queue_length`, when it is not the server's own.
+    pub password_queue_length: Option<i64>,
 }
 
 /// What there is to read before anybody comes.
@@ -87,62 +137,6 @@ pub struct Journey {
     pub steps: Vec<Step>,
 }
 
-/// One step of a journey.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
-    /// Reads the product.
-    Look,
-    /// Reads the live counts.
-    Stock,
-    /// Buys in one call.
-    Buy,
-    /// Enters payment and pays.
-    EnterConfirm,
-    /// Enters payment and is never seen again.
-    EnterVanish,
-    /// Enters payment and leaves in an orderly way.
-    EnterCancel,
-    /// Reads a page of the newsfeed; the page after it when the last step was the same.
-    Browse,
-    /// Reads a post of the last page, and its comments.
-    Read,
-    /// Writes a post.
-    Post,
-    /// Likes a post of the last page.
-    Like,
-    /// Comments on a post of the last page.
-    Comment,
-    /// Follows the writer of a post of the last page.
-    Follow,
-}
-
-impl Step {
-    /// Every step by the name that scenarios use.
-    pub const NAMES: [(&str, Self); 12] = [
-        ("look", Self::Look),
-        ("stock", Self::Stock),
-        ("buy", Self::Buy),
-        ("enter-confirm", Self::EnterConfirm),
-        ("enter-vanish", Self::EnterVanish),
-        ("enter-cancel", Self::EnterCancel),
-        ("browse", Self::Browse),
-        ("read", Self::Read),
-        ("post", Self::Post),
-        ("like", Self::Like),
-        ("comment", Self::Comment),
-        ("follow", Self::Follow),
-    ];
-
-    /// Whether it is about what people write, not about the sale.
-    #[must_use]
-    pub fn is_social(self) -> bool {
-        match self {
-            Self::Look | Self::Stock | Self::Buy | Self::EnterConfirm | Self::EnterVanish | Self::EnterCancel => false,
-            Self::Browse | Self::Read | Self::Post | Self::Like | Self::Comment | Self::Follow => true,
-        }
-    }
-}
-
 /// How simulated buyers and their bank behave, 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PaymentRates {
@@ -153,23 +147,22 @@ pub struct PaymentRates {
 }
 
 /// What the run must show to pass, besides that nothing was oversold or lost.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Limits {
     /// The largest share of requests that may fail, 0 to 1.
     pub error_rate_max: f64,
     /// The slowest that 99 of 100 answers may be, in milliseconds.
     pub p99_ms_max: Option<f64>,
-}
-
-/// What the command line changes in a scenario.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Overrides {
-    /// Instead of `crowd.buyers`; never more connections than buyers.
-    pub buyers: Option<usize>,
-    /// Instead of `product.stock`.
-    pub stock: Option<i64>,
-    /// Instead of `crowd.duration_seconds`.
-    pub duration: Option<Duration>,
+    /// The fewest answers a second, over the whole run.
+    pub requests_per_second_min: Option<f64>,
+    /// The fewest completed purchases a second, over the whole run.
+    pub purchases_per_second_min: Option<f64>,
+    /// How well those who came first must be served, 0 to 1.
+    pub fairness_min: Option<f64>,
+    /// The largest share of people's requests that the rate limits may send away, 0 to 1, when there are bots.
+    pub people_limited_rate_max: Option<f64>,
+    /// The smallest share of bots' requests that they must send away, 0 to 1, when there are bots.
+    pub bots_limited_rate_min: Option<f64>,
 }
 
 impl Scenario {
@@ -206,26 +199,22 @@ impl Scenario {
         }
     }
 
-    /// The scenario with the command line's changes.
-    ///
-    /// # Errors
-    /// When a change is out of the range that scenarios allow.
-    pub fn with(mut self, overrides: Overrides) -> Result<Self, Error> {
-        let mut faults = Faults::new("command line", "");
-        if let Some(buyers) = overrides.buyers {
-            let buyers = i64::try_from(buyers).unwrap_or(i64::MAX);
-            self.crowd.buyers = count(faults.number(Place::flag("--users"), buyers, 1, BUYERS_MAX));
-        }
-        if let Some(stock) = overrides.stock {
-            self.product.stock = faults.number(Place::flag("--stock"), stock, 1, STOCK_MAX);
-        }
-        if let Some(duration) = overrides.duration {
-            let seconds = i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
-            faults.number(Place::flag("--duration"), seconds, 1, DURATION_SECONDS_MAX);
-            self.crowd.duration = Some(duration);
-        }
-        self.crowd.connections = self.crowd.connections.min(self.crowd.buyers);
-        faults.done().map(|()| self)
+    /// How many different buyers come.
+    #[must_use]
+    pub fn buyers(&self) -> usize {
+        self.phases.iter().map(|phase| phase.buyers).sum()
+    }
+
+    /// How many of them are served at once, at most.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.phases.iter().map(|phase| phase.connections).max().unwrap_or_default()
+    }
+
+    /// Every step that somebody may take.
+    pub fn steps(&self) -> impl Iterator<Item = Step> {
+        let journeys = self.journeys.iter().map(|journey| &journey.steps);
+        journeys.chain(self.bots.iter().map(|bots| &bots.steps)).flatten().copied()
     }
 }
 

@@ -1,5 +1,8 @@
 //! goose really drives HTTP here, against a small server in the test's own process.
 
+mod arrivals;
+mod hands;
+
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -33,17 +36,28 @@ fn scenario(crowd: &str, steps: &str) -> Scenario {
 }
 
 async fn send(scenario: &Scenario, url: &str, buyers: usize) -> Log {
+    sent(scenario, url, buyers).await.tally.log()
+}
+
+/// The crowd after its visit.
+async fn sent(scenario: &Scenario, url: &str, buyers: usize) -> Arc<Crowd> {
     let _turn = crowd::turn().await;
-    let sale = Arc::new(Sale { product_id: "p".to_owned(), buyers: numbered(buyers), rows: None });
+    let sale = Arc::new(Sale { product_id: "p".to_owned(), password: "secret", buyers: numbered(buyers), rows: None });
     let tally = Tally::new(Arc::default()).unwrap();
-    let crowd = Arc::new(Crowd::new(scenario, 1, sale, tally, client(url).unwrap()));
+    let clients = Clients::new(url, scenario.bots.as_ref()).unwrap();
+    let crowd = Arc::new(Crowd::new(scenario, 1, sale, tally, clients));
     crowd::send(&crowd, url).await.unwrap();
-    crowd.tally.log()
+    crowd
 }
 
 /// Buyers whose numbers are their tokens.
 fn numbered(count: usize) -> Vec<Buyer> {
-    (0..count).map(|number| Buyer { user: UserId(number.try_into().unwrap()), token: number.to_string() }).collect()
+    let buyer = |number: usize| Buyer {
+        user: UserId(number.try_into().unwrap()),
+        token: number.to_string(),
+        email: format!("{number}@test"),
+    };
+    (0..count).map(buyer).collect()
 }
 
 fn problem(status: u16, code: &str) -> Response {
@@ -227,7 +241,7 @@ struct Office;
 impl Shop for Office {
     fn open_sale(&self, wanted: SaleWanted) -> Soon<'_, Sale> {
         let buyers = numbered(wanted.buyers);
-        Box::pin(async { Ok(Sale { product_id: "p".to_owned(), buyers, rows: None }) })
+        Box::pin(async { Ok(Sale { product_id: "p".to_owned(), password: "secret", buyers, rows: None }) })
     }
 
     fn audit(&self, _: Location) -> Soon<'_, bool> {
