@@ -52,14 +52,14 @@ impl Visit<'_> {
                 if let Some(order) = self.enter().await
                     && self.think(index).await
                 {
-                    self.post(Ask::Purchase, &format!("/payments/{order}/confirm"), None).await;
+                    self.post(Ask::Confirm(order), &format!("/payments/{order}/confirm"), None).await;
                 }
             }
             Step::EnterCancel => {
                 if let Some(order) = self.enter().await
                     && self.think(index).await
                 {
-                    self.post(Ask::Leave, &format!("/payments/{order}/cancel"), None).await;
+                    self.post(Ask::Leave(order), &format!("/payments/{order}/cancel"), None).await;
                 }
             }
             Step::Browse | Step::Read | Step::Post | Step::Like | Step::Comment | Step::Follow => {
@@ -113,7 +113,7 @@ impl Visit<'_> {
     pub(super) async fn ask(&mut self, ask: Ask, method: &GooseMethod, path: &str, body: Option<String>) -> Answer {
         let started = Instant::now();
         let answer = self.exchange(ask, method, path, body).await;
-        self.crowd.tally.record(self.user_id(), ask, &answer, started.elapsed());
+        self.crowd.tally.record(self.user_id(), ask, &answer, started);
         answer
     }
 

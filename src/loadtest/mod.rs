@@ -10,7 +10,7 @@
 //! | `scenario` | what is on sale, who comes, what must hold: TOML, checked |
 //! | `plan` | which buyer does what, from a seed; pure |
 //! | `crowd`, `journey`, `social` | goose drives the connections; a buyer's steps as requests |
-//! | `answer`, `tally`, `talk`, `progress` | what an answer means, and all of them written down |
+//! | `answer`, `tally`, `talk`, `returns`, `progress` | what an answer means, and all of them written down |
 //! | `server_process`, `files` | the temporary server; the limit of open files |
 //! | `remote` | what a server that is running already shows of the sale |
 //! | `shop` | what the run asks of the rest of the program; filled in by the composition root |
@@ -30,6 +30,7 @@ mod plan;
 mod progress;
 mod remote;
 mod report;
+mod returns;
 mod scenario;
 mod server_process;
 mod shop;

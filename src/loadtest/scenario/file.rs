@@ -84,6 +84,7 @@ struct PaymentTable {
 #[serde(deny_unknown_fields)]
 struct VerdictTable {
     error_rate_max: Option<Spanned<f64>>,
+    put_off_rate_max: Option<Spanned<f64>>,
     p99_ms_max: Option<Spanned<f64>>,
 }
 
@@ -107,6 +108,7 @@ impl File {
             decline_rate: share(faults, "payment.decline_rate", self.payment.decline_rate.as_ref()),
         };
         let error_rate_max = share(faults, "verdict.error_rate_max", self.verdict.error_rate_max.as_ref());
+        let put_off_rate_max = share(faults, "verdict.put_off_rate_max", self.verdict.put_off_rate_max.as_ref());
         let p99_ms_max = self.verdict.p99_ms_max.map(|value| {
             if !(value.get_ref().is_finite() && *value.get_ref() > 0.0) {
                 let what = format!("{} is not allowed; allowed: a number above 0", value.get_ref());
@@ -114,7 +116,7 @@ impl File {
             }
             value.into_inner()
         });
-        let verdict = Limits { error_rate_max, p99_ms_max };
+        let verdict = Limits { error_rate_max, put_off_rate_max, p99_ms_max };
         let name = self.name.into_inner().trim().to_owned();
         Scenario { name, description: self.description, product, crowd, journeys, community, payment, verdict }
     }
