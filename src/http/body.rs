@@ -3,7 +3,7 @@
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, Request};
-use axum::http::header::{CONTENT_TYPE, HeaderValue};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -26,7 +26,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     type Rejection = HttpError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, HttpError> {
-        if !is_json(request.headers()) {
+        if !is_json(request.headers()) || !is_plain(request.headers()) {
             return Err(unsupported_media_type());
         }
         Ok(Self(read_json(&bytes(request, state).await?)?))
@@ -37,6 +37,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonOrForm<T> {
     type Rejection = HttpError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, HttpError> {
+        if !is_plain(request.headers()) {
+            return Err(unsupported_media_type());
+        }
         if is_json(request.headers()) {
             return Ok(Self(read_json(&bytes(request, state).await?)?));
         }
@@ -99,6 +102,20 @@ fn is_json(headers: &HeaderMap) -> bool {
     media_type(headers).and_then(|it| it.split_once('/')).is_some_and(|(kind, subtype)| {
         let subtype = subtype.to_ascii_lowercase();
         kind.eq_ignore_ascii_case("application") && (subtype == "json" || subtype.ends_with("+json"))
+    })
+}
+
+/// Whether the body is text as it stands: in UTF-8, and not compressed.
+fn is_plain(headers: &HeaderMap) -> bool {
+    let mut encodings = headers.get_all(CONTENT_ENCODING).iter();
+    if !encodings.all(|encoding| encoding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity")) {
+        return false;
+    }
+    let parameters = headers.get(CONTENT_TYPE).and_then(|it| it.to_str().ok()?.split_once(';')).map_or("", |it| it.1);
+    parameters.split(';').filter_map(|it| it.split_once('=')).all(|(name, value)| {
+        let charset = value.trim().trim_matches('"');
+        !name.trim().eq_ignore_ascii_case("charset")
+            || ["utf-8", "utf8"].iter().any(|it| charset.eq_ignore_ascii_case(it))
     })
 }
 

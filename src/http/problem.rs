@@ -138,8 +138,8 @@ fn error_of(status: StatusCode) -> Error {
         415 => (
             Kind::Malformed,
             "unsupported_media_type",
-            "This Content-Type is not taken here.",
-            "지원하지 않는 Content-Type입니다.",
+            "This Content-Type, charset or Content-Encoding is not taken here.",
+            "지원하지 않는 Content-Type, 문자 집합 또는 Content-Encoding입니다.",
         ),
         429 => return Error::new(Kind::TooMany, "rate_limited", RATE_LIMITED).retry_after_s(1),
         503 => return Error::busy(1),

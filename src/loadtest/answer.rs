@@ -14,10 +14,12 @@ pub(super) enum Ask {
     Page,
     /// A hold.
     Hold,
-    /// A completed order.
+    /// A completed order, in one call.
     Purchase,
+    /// To pay for a hold.
+    Confirm(OrderId),
     /// To leave a hold.
-    Leave,
+    Leave(OrderId),
     /// A session for a password.
     SignIn,
     /// A session for a refresh token, which somebody else may have used first.
@@ -47,6 +49,8 @@ pub(super) enum Answer {
     Written(i64),
     /// An orderly no, with its code.
     Refused(String),
+    /// To come back later, with the code of why: nothing was done.
+    PutOff(String),
     /// A no that this rehearsal should never get, such as 401: nothing was done. The text is its kind.
     Failed(String),
     /// No answer, or one that does not say what became of the request: it may have been carried out.
@@ -101,14 +105,19 @@ struct Problem<'a> {
     code: Cow<'a, str>,
 }
 
-/// Reads an answer. A no counts as orderly when the sale itself can say it (402, 403, 409, 410), or when it asks to
-/// come back later (429, 503); a 401, 404 or 422 means that the rehearsal asks wrongly, and is an error.
+/// Codes of 503 with which a server does not say that nothing was done: it stopped waiting, or its disk failed.
+const MAY_BE_DONE: [&str; 2] = ["timeout", "storage_failed"];
+
+/// Reads an answer. A no counts as orderly when the sale itself can say it (402, 403, 409, 410), and as a delay when it
+/// asks to come back later (429, 503); a 401, 404 or 422 means that the rehearsal asks wrongly, and is an error.
 pub(super) fn read(ask: Ask, status: u16, body: &[u8]) -> Answer {
     if !(200..300).contains(&status) {
         let code = serde_json::from_slice::<Problem<'_>>(body).ok().map(|problem| problem.code);
         return match (status, code) {
             (401, Some(code)) if ask == Ask::Refresh => Answer::Refused(code.into_owned()),
-            (402 | 403 | 409 | 410 | 429 | 503, Some(code)) => Answer::Refused(code.into_owned()),
+            (503, Some(code)) if MAY_BE_DONE.contains(&&*code) => unclear(format!("{status} {code}")),
+            (429 | 503, Some(code)) => Answer::PutOff(code.into_owned()),
+            (402 | 403 | 409 | 410, Some(code)) => Answer::Refused(code.into_owned()),
             (400..500, Some(code)) => Answer::Failed(format!("{status} {code}")),
             (400..500, None) => Answer::Failed(format!("{status} without a problem document")),
             (_, Some(code)) => unclear(format!("{status} {code}")),
@@ -116,7 +125,7 @@ pub(super) fn read(ask: Ask, status: u16, body: &[u8]) -> Answer {
         };
     }
     let wanted = match ask {
-        Ask::Page | Ask::Leave | Ask::Mark(..) => return Answer::Done,
+        Ask::Page | Ask::Leave(_) | Ask::Mark(..) => return Answer::Done,
         Ask::Feed => return feed(status, body),
         Ask::SignIn | Ask::Refresh => {
             let session = serde_json::from_slice::<Session>(body);
@@ -128,7 +137,7 @@ pub(super) fn read(ask: Ask, status: u16, body: &[u8]) -> Answer {
             return written.map_or_else(|_| unclear(format!("{status} without a number")), |it| Answer::Written(it.id));
         }
         Ask::Hold => "held",
-        Ask::Purchase => "completed",
+        Ask::Purchase | Ask::Confirm(_) => "completed",
     };
     let Ok(order) = serde_json::from_slice::<Order<'_>>(body) else {
         return unclear(format!("{status} without an order"));
@@ -165,7 +174,8 @@ mod tests {
         let body = format!(r#"{{"id":"{id}","productId":"p","quantity":1,"state":"completed"}}"#);
         assert_eq!(read(Ask::Purchase, 201, body.as_bytes()), Answer::Completed(id));
         assert!(matches!(read(Ask::Hold, 201, body.as_bytes()), Answer::Unclear(_)), "nobody paid yet");
-        assert_eq!(read(Ask::Leave, 200, body.as_bytes()), Answer::Done);
+        assert_eq!(read(Ask::Confirm(id), 200, body.as_bytes()), Answer::Completed(id));
+        assert_eq!(read(Ask::Leave(id), 200, body.as_bytes()), Answer::Done);
     }
 
     #[test]
@@ -195,7 +205,12 @@ mod tests {
     fn a_no_is_told_from_an_error() {
         let refused = |status, code: &str| read(Ask::Purchase, status, format!(r#"{{"code":"{code}"}}"#).as_bytes());
         assert_eq!(refused(409, "sold_out"), Answer::Refused("sold_out".to_owned()));
-        assert_eq!(refused(503, "busy"), Answer::Refused("busy".to_owned()));
+        for (status, code) in [(429, "rate_limited"), (503, "busy"), (503, "storage_full")] {
+            assert_eq!(refused(status, code), Answer::PutOff(code.to_owned()));
+        }
+        for code in ["timeout", "storage_failed"] {
+            assert_eq!(refused(503, code), Answer::Unclear(format!("503 {code}").into()), "it may have been bought");
+        }
         for status in [400, 401, 404, 422] {
             assert!(matches!(refused(status, "x"), Answer::Failed(_)), "{status}");
         }

@@ -22,7 +22,7 @@ impl BotWatch {
     pub(super) fn count(&self, is_bot: bool, answer: &Answer) {
         let (requests, limited) = if is_bot { &self.bots } else { &self.people };
         requests.fetch_add(1, Ordering::Relaxed);
-        if matches!(answer, Answer::Refused(code) if code == RATE_LIMITED) {
+        if matches!(answer, Answer::PutOff(code) if code == RATE_LIMITED) {
             limited.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn people_must_get_in_and_bots_must_not() {
         let watch = BotWatch::default();
-        let limited = Answer::Refused(RATE_LIMITED.to_owned());
+        let limited = Answer::PutOff(RATE_LIMITED.to_owned());
         for (is_bot, answer) in [(true, &limited), (true, &Answer::Done), (false, &limited), (false, &Answer::Done)] {
             watch.count(is_bot, answer);
         }

@@ -98,14 +98,14 @@ impl Visit<'_> {
                 if let Some(order) = self.enter().await
                     && self.think(index).await
                 {
-                    self.post(Ask::Purchase, &format!("/payments/{order}/confirm"), None).await;
+                    self.post(Ask::Confirm(order), &format!("/payments/{order}/confirm"), None).await;
                 }
             }
             Step::EnterCancel => {
                 if let Some(order) = self.enter().await
                     && self.think(index).await
                 {
-                    self.post(Ask::Leave, &format!("/payments/{order}/cancel"), None).await;
+                    self.post(Ask::Leave(order), &format!("/payments/{order}/cancel"), None).await;
                 }
             }
             Step::DoubleClick => self.double_click(index).await,

@@ -12,7 +12,7 @@
 //! | `crowd`, `gate` | goose drives the connections; who is let in, and when |
 //! | `journey`, `at_once`, `session`, `social` | a buyer's steps as requests |
 //! | `addresses`, `bots` | where buyers come from, and whom the rate limits send away |
-//! | `answer`, `tally`, `talk`, `progress` | what an answer means, and all of them written down |
+//! | `answer`, `tally`, `talk`, `returns`, `progress` | what an answer means, and all of them written down |
 //! | `server_process`, `files` | the temporary server; the limit of open files |
 //! | `remote` | what a server that is running already shows of the sale |
 //! | `shop` | what the run asks of the rest of the program; filled in by the composition root |
@@ -37,6 +37,7 @@ mod plan;
 mod progress;
 mod remote;
 mod report;
+mod returns;
 mod scenario;
 mod server_process;
 mod session;

@@ -9,6 +9,7 @@ use hdrhistogram::Histogram;
 
 use super::answer::{Answer, Ask};
 use super::progress::Progress;
+use super::returns::Returns;
 use super::talk::Talk;
 use crate::kernel::error::Error;
 use crate::kernel::ids::{OrderId, UserId};
@@ -27,8 +28,12 @@ pub(super) struct Log {
     pub(super) requests: u64,
     /// Orders that were answered completed, in the order of the answers.
     pub(super) completed: Vec<OrderId>,
-    /// Orderly refusals by code.
+    /// Orderly refusals and delays by code.
     pub(super) refusals: BTreeMap<String, u64>,
+    /// How many of them were delays.
+    pub(super) put_off: u64,
+    /// Units that were taken and came back.
+    pub(super) returns: Returns,
     /// Errors by kind.
     pub(super) errors: BTreeMap<String, u64>,
     /// Purchases that were asked for and got no clear answer: they may be completed without anybody knowing.
@@ -53,6 +58,8 @@ impl Log {
             requests: 0,
             completed: Vec::new(),
             refusals: BTreeMap::new(),
+            put_off: 0,
+            returns: Returns::default(),
             errors: BTreeMap::new(),
             purchases_unclear: 0,
             talk: Talk::default(),
@@ -109,28 +116,35 @@ impl Tally {
 
     /// Writes down one request and its answer.
     pub(super) fn record(&self, exchange: &Exchange, answer: &Answer) {
-        let Exchange { user, ask, .. } = *exchange;
+        let Exchange { user, ask, sent, done, .. } = *exchange;
         Progress::count(&self.progress.requests);
         match answer {
             Answer::Done | Answer::Held(_) | Answer::SignedIn(_) | Answer::Feed(..) | Answer::Written(_) => {}
             Answer::Completed(_) => Progress::count(&self.progress.purchases),
-            Answer::Refused(_) => Progress::count(&self.progress.refusals),
+            Answer::Refused(_) | Answer::PutOff(_) => Progress::count(&self.progress.refusals),
             Answer::Failed(_) | Answer::Unclear(_) => Progress::count(&self.progress.errors),
         }
-        let elapsed = self.open_for().unwrap_or_default();
+        let since_opening =
+            |at: Instant| self.opened_at.get().map_or(Duration::ZERO, |opened_at| at.duration_since(*opened_at));
+        let (sent_at, done_at) = (since_opening(sent), since_opening(done));
         let mut log = self.lock();
         log.requests += 1;
-        log.elapsed = elapsed;
+        log.elapsed = log.elapsed.max(done_at);
+        log.returns.record(ask, answer, sent_at, done_at);
         log.latency_us.saturating_record(u64::try_from(exchange.took().as_micros()).unwrap_or(u64::MAX));
         log.talk.record(user, ask, answer);
         match answer {
             Answer::Done | Answer::Held(_) | Answer::SignedIn(_) | Answer::Feed(..) | Answer::Written(_) => {}
             Answer::Completed(id) => log.completed.push(*id),
             Answer::Refused(code) => count(&mut log.refusals, code),
+            Answer::PutOff(code) => {
+                count(&mut log.refusals, code);
+                log.put_off += 1;
+            }
             Answer::Failed(kind) => count(&mut log.errors, kind),
             Answer::Unclear(kind) => {
                 count(&mut log.errors, kind);
-                log.purchases_unclear += u64::from(ask == Ask::Purchase);
+                log.purchases_unclear += u64::from(matches!(ask, Ask::Purchase | Ask::Confirm(_)));
             }
         }
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use serde::de::{Error as _, Unexpected};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::model::{Change, Product, ProductDraft};
@@ -117,13 +118,16 @@ impl From<NewProductBody> for ProductDraft {
     }
 }
 
-/// Changes; `null` clears a window's end or the limit.
+/// Changes; `null` clears a window's end or the limit, and nothing else.
 #[derive(Debug, Deserialize)]
 #[expect(clippy::option_option, reason = "a field that is not there is not the same as null")]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct ChangeBody {
+    #[serde(default, deserialize_with = "kept")]
     name: Option<String>,
+    #[serde(default, deserialize_with = "kept")]
     description: Option<String>,
+    #[serde(default, deserialize_with = "kept")]
     price: Option<i64>,
     #[serde(default, deserialize_with = "given")]
     opens_at: Option<Option<String>>,
@@ -131,12 +135,20 @@ struct ChangeBody {
     closes_at: Option<Option<String>>,
     #[serde(default, deserialize_with = "given")]
     per_buyer_limit: Option<Option<i64>>,
+    #[serde(default, deserialize_with = "kept")]
     hold_seconds: Option<i64>,
 }
 
 /// Tells `null` from a field that is not there.
 fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
+}
+
+/// A field that every product has: `null` would clear it, and can't.
+fn kept<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    let value = Option::deserialize(deserializer)?;
+    let cleared = || D::Error::invalid_value(Unexpected::Unit, &"a value; without the field, it stays as it is");
+    value.map(Some).ok_or_else(cleared)
 }
 
 impl From<ChangeBody> for Change {

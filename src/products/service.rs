@@ -12,10 +12,12 @@ use crate::ledger::{Kind, Ledger, Mover, Refusal, offers};
 use crate::store::cache::Cache;
 use crate::store::{Conn, Db};
 
-/// Catalogue entries kept in memory, the absent ones that were asked for included.
-const ENTRIES_MAX: u64 = 20_000;
-/// Pages of the product list kept in memory.
-const PAGES_MAX: u64 = 1_000;
+/// Catalogue entries kept in memory, in bytes; the absent ones that were asked for count as well.
+const ENTRIES_BYTES_MAX: u64 = 8 << 20;
+/// Pages of the product list kept in memory, in bytes. Anybody can ask for pages of any length from anywhere in the list.
+const PAGES_BYTES_MAX: u64 = 8 << 20;
+/// What an entry, a page or an absence weighs besides its texts, in bytes.
+const ENTRY_BYTES: usize = 300;
 
 const PRODUCTS: Cursors = Cursors("products");
 
@@ -35,7 +37,9 @@ impl Products {
     /// The catalogue over `db`.
     #[must_use]
     pub fn new(db: Db, clock: Arc<dyn Clock>, ledger: Arc<Ledger>) -> Arc<Self> {
-        Arc::new(Self { db, clock, ledger, entries: Cache::new(ENTRIES_MAX), pages: Cache::new(PAGES_MAX) })
+        let entries = Cache::weighed(ENTRIES_BYTES_MAX, |entry: &Option<Arc<Entry>>| weight(entry.as_slice()));
+        let pages = Cache::weighed(PAGES_BYTES_MAX, |page: &Page<Arc<Entry>>| weight(&page.items));
+        Arc::new(Self { db, clock, ledger, entries, pages })
     }
 
     /// Forgets what is in memory whenever another process changes the database, until the catalogue is dropped.
@@ -153,6 +157,11 @@ impl Products {
     }
 }
 
+fn weight(entries: &[Arc<Entry>]) -> usize {
+    let text = |entry: &Entry| entry.id.as_str().len() + entry.name.len() + entry.description.len();
+    ENTRY_BYTES + entries.iter().map(|entry| ENTRY_BYTES + text(entry)).sum::<usize>()
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc;
@@ -173,6 +182,45 @@ mod tests {
             provider: "none",
             key: None,
         })
+    }
+
+    #[tokio::test]
+    async fn a_long_list_that_is_read_in_every_way_stays_small_in_memory() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Db::open(&Location::Sqlite(folder.path().join("shop.db"))).await.unwrap();
+        let ledger = Ledger::start(db.clone(), Arc::new(SystemClock), 10).await.unwrap();
+        let products = Products::new(db, Arc::new(SystemClock), ledger);
+        let draft = |number: usize| ProductDraft {
+            id: Some(format!("p{number:03}")),
+            name: Some("상".repeat(100)),
+            description: Some("품".repeat(2_000)),
+            kind: Some("reservation".to_owned()),
+            price: Some(1),
+            ..ProductDraft::default()
+        };
+        for number in 0..101 {
+            products.add(&draft(number), Mover::Console).await.unwrap();
+        }
+        let mut after = Vec::from([None]);
+        for limit in 1..=100 {
+            for kind in [None, Some(Kind::Reservation)] {
+                let page = products.list(kind, PageRequest { limit, after: None }).await.unwrap();
+                after.push(page.next_cursor);
+            }
+        }
+        for after in after {
+            products.list(None, PageRequest { limit: 100, after }).await.unwrap();
+        }
+        for number in 0..10_000 {
+            let _absent = products.get(&ProductId::trusted(&format!("x{number}"))).await;
+        }
+        let text = |entry: &Entry| entry.name.len() + entry.description.len();
+        let pages = products.pages.kept().await;
+        let in_pages: usize = pages.iter().flat_map(|page| &page.items).map(|entry| text(entry)).sum();
+        let entries = products.entries.kept().await;
+        let in_entries: usize = entries.iter().flatten().map(|entry| text(entry)).sum();
+        assert!(in_pages + in_entries <= 16 << 20, "{} MiB of text", (in_pages + in_entries) >> 20);
+        assert!(pages.len() > 10 && entries.len() > 1_000, "{} pages and {} entries", pages.len(), entries.len());
     }
 
     #[tokio::test]

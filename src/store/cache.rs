@@ -57,6 +57,13 @@ where
         }
     }
 
+    /// What is kept, once whatever is too much has been let go.
+    #[cfg(test)]
+    pub(crate) async fn kept(&self) -> Vec<V> {
+        self.entries.run_pending_tasks().await;
+        self.entries.iter().map(|(_, value)| value).collect()
+    }
+
     /// Forgets everything that was loaded, and everything that is being loaded.
     pub fn forget(&self) {
         self.generation.fetch_add(1, Ordering::AcqRel);

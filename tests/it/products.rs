@@ -238,6 +238,9 @@ async fn what_must_not_change_does_not() {
     ]);
     try_to("/products/g", json!({"opensAt": "2020-01-01T00:00:00Z"})).await.faults(&[("opensAt", "no_window")]);
     try_to("/products/100", json!({"price": "1"})).await.refused(400, "malformed_json");
+    for field in ["name", "description", "price", "holdSeconds"] {
+        try_to("/products/100", json!({field: null, "perBuyerLimit": null})).await.faults(&[(field, "not_allowed")]);
+    }
 
     ann.enter("100", 2).await.ok(201);
     ann.buy("100").await.ok(201);

@@ -41,6 +41,27 @@ async fn every_refusal_is_a_problem_document() {
     post("application/json", "{\"name\": ".to_owned()).await.refused(400, "malformed_json");
     post("application/json", "[".repeat(100)).await.refused(400, "malformed_json");
     post("application/vnd.shop+json; charset=utf-8", "{\"x\": 1}".to_owned()).await.faults(&[("x", "unknown_field")]);
+    for charset in ["charset=UTF-8", "charset=\"utf-8\"", "boundary=x;Charset=utf8", "charset", ""] {
+        let media_type: &'static str = format!("application/json;{charset}").leak();
+        post(media_type, "{\"x\": 1}".to_owned()).await.faults(&[("x", "unknown_field")]);
+    }
+    for charset in ["charset=iso-8859-1", "charset=utf-16", "CHARSET = \"euc-kr\"", "charset="] {
+        let media_type: &'static str = format!("application/json; {charset}").leak();
+        post(media_type, "{\"x\": 1}".to_owned()).await.refused(415, "unsupported_media_type");
+    }
+    for (path, media_type) in
+        [("/users/signup", "application/json"), ("/users/login", "application/x-www-form-urlencoded")]
+    {
+        for (encoding, status) in [("gzip", 415), ("identity, br", 415), ("Identity", 422), (" identity ", 422)] {
+            let request = asker.request(Method::POST, path).header("content-type", media_type);
+            let request = request.header("content-encoding", encoding).body(if path == "/users/login" {
+                "x=1"
+            } else {
+                "{\"x\": 1}"
+            });
+            assert_eq!(asker.send(request).await.status, status, "{path}, {encoding}");
+        }
+    }
     let bare = asker.request(Method::POST, "/users/signup");
     asker.send(bare).await.refused(415, "unsupported_media_type");
 }

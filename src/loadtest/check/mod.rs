@@ -5,6 +5,7 @@ mod pace;
 mod talk;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Duration;
 
 use crate::kernel::error::Error;
 use crate::kernel::ids::OrderId;
@@ -129,10 +130,12 @@ pub(super) fn judge(evidence: &Evidence<'_>) -> Verdict {
         (Some(rows), _) => {
             units_in_rows(evidence, rows, &mut failures);
             orders(evidence.log, &answered, rows, &mut failures);
+            left_over(evidence, rows.counts.available, &mut failures);
             (Counts { held: rows.units("held"), sold: rows.units("completed"), ..rows.counts }, given_away(rows))
         }
         (None, Some(page)) => {
             units_on_page(evidence, page, &mut failures);
+            left_over(evidence, page.available, &mut failures);
             (page, (page.sold + page.held - page.total).max(0))
         }
         (None, None) => {
@@ -171,6 +174,12 @@ fn answers(evidence: &Evidence<'_>, failures: &mut Vec<String>) {
     if rate > rate_max {
         let errors = log.errors_total();
         failures.push(format!("{errors} of {} requests failed; at most {} % may", log.requests, rate_max * 100.0));
+    }
+    let rate_max = evidence.limits.put_off_rate_max;
+    if log.put_off as f64 / log.requests as f64 > rate_max {
+        let (put_off, percent) = (log.put_off, rate_max * 100.0);
+        failures
+            .push(format!("{put_off} of {} requests were put off (429, 503); at most {percent} % may", log.requests));
     }
     if let Some(p99_ms_max) = evidence.limits.p99_ms_max {
         let p99_ms = log.latency_us.value_at_quantile(0.99) as f64 / 1_000.0;
@@ -224,6 +233,18 @@ fn units_on_page(evidence: &Evidence<'_>, page: Counts, failures: &mut Vec<Strin
     if !(answered..=answered.saturating_add(unclear)).contains(&page.sold) {
         failures
             .push(format!("{answered} purchases were answered completed, but the stock page says {} sold", page.sold));
+    }
+}
+
+/// Whoever is told that it is sold out is told the truth: what is left at the end has come back since then.
+fn left_over(evidence: &Evidence<'_>, available: i64, failures: &mut Vec<String>) {
+    let hold = Duration::from_secs(evidence.terms.hold_seconds.unsigned_abs());
+    let Some(back) = evidence.log.returns.since_sold_out(hold) else { return };
+    if available > i64::try_from(back).unwrap_or(i64::MAX) {
+        failures.push(format!(
+            "buyers were told that it was sold out, and {available} units are left; only {back} can have come back after \
+             the last of them had asked"
+        ));
     }
 }
 

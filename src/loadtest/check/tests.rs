@@ -7,6 +7,7 @@ use crate::store::{Db, Location};
 const TERMS: ProductTerms = ProductTerms { stock: 3, price: 100, per_buyer_limit: Some(1), hold_seconds: 600 };
 const LIMITS: Limits = Limits {
     error_rate_max: 0.0,
+    put_off_rate_max: 0.0,
     p99_ms_max: None,
     requests_per_second_min: None,
     purchases_per_second_min: None,
@@ -184,7 +185,7 @@ fn errors_slow_answers_silence_and_a_broken_audit_fail() {
     let mut log = Log::new().unwrap();
     let rows = Rows { counts: page(0), moved: page(0), ..Rows::default() };
     let judged = |log: &Log, audit_ok| {
-        let limits = Limits { error_rate_max: 0.1, p99_ms_max: Some(5.0), ..LIMITS };
+        let limits = Limits { error_rate_max: 0.1, put_off_rate_max: 0.2, p99_ms_max: Some(5.0), ..LIMITS };
         judge(&Evidence {
             log,
             terms: TERMS,
@@ -203,11 +204,15 @@ fn errors_slow_answers_silence_and_a_broken_audit_fail() {
     log.errors.insert("500 internal".to_owned(), 1);
     log.latency_us.record_n(4_000, 10).unwrap();
     assert_eq!(judged(&log, None), Vec::<String>::new());
+    log.put_off = 2;
+    assert_eq!(judged(&log, None), Vec::<String>::new());
+    log.put_off = 3;
     log.errors.insert("timeout".to_owned(), 1);
     log.latency_us.record_n(6_000, 10).unwrap();
     let failures = judged(&log, Some(false));
-    assert_eq!(failures.len(), 3, "{failures:?}");
+    assert_eq!(failures.len(), 4, "{failures:?}");
     assert_eq!(failures[0], "2 of 10 requests failed; at most 10 % may");
+    assert_eq!(failures[1], "3 of 10 requests were put off (429, 503); at most 20 % may");
 }
 
 #[test]
@@ -238,17 +243,52 @@ fn without_rows_the_stock_page_is_held_against_the_answers() {
     assert_eq!(judged(&log, None).len(), 1);
 }
 
+#[tokio::test]
+async fn units_that_are_left_while_buyers_are_told_that_there_are_none_fail() {
+    let second = Duration::from_secs;
+    let sold_out = Answer::Refused("sold_out".to_owned());
+    let mut sale = Sale::open().await;
+    sale.sell(1).await;
+    sale.log.returns.record(Ask::Purchase, &sold_out, second(5), second(6));
+    sale.fails_with("sold out, and 2 units are left; only 0 can have come back").await;
+    let declined = Answer::Refused("payment_declined".to_owned());
+    sale.log.returns.record(Ask::Purchase, &declined, second(5), second(6));
+    sale.fails_with("sold out, and 2 units are left; only 1 can have come back").await;
+    sale.log.returns.record(Ask::Hold, &Answer::Held(OrderId::fresh()), second(5), second(6));
+    assert_eq!(sale.verdict().await.failures, Vec::<String>::new());
+
+    let mut log = sale.log.clone();
+    log.returns.record(Ask::Purchase, &sold_out, second(1_000), second(1_001));
+    let judged = judge(&Evidence {
+        log: &log,
+        terms: TERMS,
+        limits: LIMITS,
+        rows: None,
+        page: Some(page(1)),
+        talk: Vec::new(),
+        broken: Vec::new(),
+        sides: None,
+        audit_ok: None,
+    });
+    assert_eq!(judged.failures.len(), 1, "{:?}", judged.failures);
+}
+
 #[test]
 fn only_an_unclear_answer_to_a_purchase_leaves_it_open_whether_it_was_made() {
     let tally = Tally::new(std::sync::Arc::default()).unwrap();
-    let now = std::time::Instant::now();
-    let asked = |ask| Exchange { user: UserId(1), buyer: 0, ask, due: now, sent: now, done: now };
-    tally.record(&asked(Ask::Purchase), &Answer::Unclear("timeout".into()));
-    tally.record(&asked(Ask::Hold), &Answer::Unclear("timeout".into()));
-    tally.record(&asked(Ask::Purchase), &Answer::Refused("sold_out".to_owned()));
-    tally.record(&asked(Ask::Purchase), &Answer::Failed("401 token_invalid".to_owned()));
+    for (ask, answer) in [
+        (Ask::Purchase, Answer::Unclear("timeout".into())),
+        (Ask::Confirm(OrderId::fresh()), Answer::Unclear("503 timeout".into())),
+        (Ask::Hold, Answer::Unclear("timeout".into())),
+        (Ask::Purchase, Answer::Refused("sold_out".to_owned())),
+        (Ask::Purchase, Answer::PutOff("busy".to_owned())),
+        (Ask::Purchase, Answer::Failed("401 token_invalid".to_owned())),
+    ] {
+        let now = std::time::Instant::now();
+        tally.record(&Exchange { user: UserId(1), buyer: 0, ask, due: now, sent: now, done: now }, &answer);
+    }
     let log = tally.log();
-    assert_eq!((log.purchases_unclear, log.errors_total(), log.requests), (1, 3, 4));
+    assert_eq!((log.purchases_unclear, log.errors_total(), log.put_off, log.requests), (2, 4, 1, 6));
 }
 
 fn page(sold: i64) -> Counts {

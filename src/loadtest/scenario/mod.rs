@@ -151,6 +151,8 @@ pub struct PaymentRates {
 pub struct Limits {
     /// The largest share of requests that may fail, 0 to 1.
     pub error_rate_max: f64,
+    /// The largest share of requests that may be put off, answered 429 or 503, 0 to 1.
+    pub put_off_rate_max: f64,
     /// The slowest that 99 of 100 answers may be, in milliseconds.
     pub p99_ms_max: Option<f64>,
     /// The fewest answers a second, over the whole run.

@@ -73,6 +73,7 @@ impl ServerTable {
 #[serde(deny_unknown_fields)]
 pub(super) struct VerdictTable {
     error_rate_max: Option<Spanned<f64>>,
+    put_off_rate_max: Option<Spanned<f64>>,
     p99_ms_max: Option<Spanned<f64>>,
     requests_per_second_min: Option<Spanned<f64>>,
     purchases_per_second_min: Option<Spanned<f64>>,
@@ -95,6 +96,7 @@ impl VerdictTable {
         let fairness = self.fairness_min.as_ref();
         Limits {
             error_rate_max: share(faults, "verdict.error_rate_max", self.error_rate_max.as_ref()),
+            put_off_rate_max: share(faults, "verdict.put_off_rate_max", self.put_off_rate_max.as_ref()),
             p99_ms_max: above_0(faults, "verdict.p99_ms_max", self.p99_ms_max.as_ref()),
             requests_per_second_min: above_0(
                 faults,

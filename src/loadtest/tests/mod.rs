@@ -206,7 +206,7 @@ async fn a_visitor_of_the_community_reads_and_reacts_to_what_is_on_the_page() {
 /// A shop with three units, as the buyers see it from outside.
 struct Counter {
     sold: AtomicI64,
-    /// Units that it sells without having them.
+    /// Units that it sells without having them; below zero, units that it has and does not sell.
     generous_by: i64,
 }
 
@@ -230,7 +230,7 @@ impl Counter {
 
     #[expect(clippy::unused_async, reason = "axum takes async functions only")]
     async fn stock(shop: State<Arc<Self>>) -> Response {
-        let sold = shop.sold.load(Ordering::SeqCst).min(3);
+        let sold = shop.sold.load(Ordering::SeqCst).min(3 + shop.generous_by.min(0));
         Json(json!({"total": 3, "available": 3 - sold, "held": 0, "sold": sold})).into_response()
     }
 }
@@ -277,6 +277,25 @@ async fn a_running_server_that_sells_more_than_it_has_fails() {
     let report = run(fifty_buyers(Counter::open(1).await), &Office, Arc::default()).await.unwrap();
     assert_eq!(report.verdict, Outcome::Fail);
     assert_eq!(report.failures, ["4 purchases were answered completed, but the stock page says 3 sold"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_server_that_has_lost_a_unit_fails() {
+    let report = run(fifty_buyers(Counter::open(-1).await), &Office, Arc::default()).await.unwrap();
+    assert_eq!((report.verdict, report.units.available), (Outcome::Fail, 1));
+    assert_eq!(report.failures.len(), 1, "{:?}", report.failures);
+    assert!(report.failures[0].contains("1 units are left"), "{:?}", report.failures);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_server_that_puts_nearly_everybody_off_fails() {
+    let shop = Arc::new(Counter { sold: AtomicI64::new(0), generous_by: 0 });
+    let router = Router::new()
+        .route("/payments/pre-order", post(|| async { problem(429, "rate_limited") }))
+        .route("/products/{id}/stock", get(Counter::stock))
+        .with_state(shop);
+    let report = run(fifty_buyers(serve(router).await), &Office, Arc::default()).await.unwrap();
+    assert_eq!(report.failures, ["50 of 100 requests were put off (429, 503); at most 0 % may"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
