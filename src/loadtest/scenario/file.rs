@@ -82,6 +82,7 @@ struct PaymentTable {
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "they are the keys of the file")]
 struct VerdictTable {
     error_rate_max: Option<Spanned<f64>>,
     put_off_rate_max: Option<Spanned<f64>>,
