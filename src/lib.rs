@@ -66,8 +66,8 @@
 //! # Where the plan was changed
 //! - Offers (terms and counts) are a table of the ledger's, apart from the catalogue: the ledger decides from them, and
 //!   the catalogue writes them only through `ledger::offers`, in its own transaction.
-//! - The engine ends holds that have run out at the start of each batch, so that their units are free for it; the sweeper
-//!   is for quiet times.
+//! - The engine ends holds that have run out at the start of each batch, so that their units are free for it; the board
+//!   knows when the next ones do, and lets through to the engine who wants their units; the sweeper is for quiet times.
 //! - A one-call purchase is one movement, from `available` to `sold`: nothing of it is ever seen as held.
 //! - SQLite keeps no index of orders by buyer. Its entries would land at random, a page for each purchase; so orders are
 //!   noted in a row and filed under their buyers in bulk (`ledger/sqlite.rs`), and the audit proves that each is found.
