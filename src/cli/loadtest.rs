@@ -11,7 +11,7 @@ use super::output::Table;
 use super::shop::LocalShop;
 use crate::kernel::limits::STOCK_MAX;
 use crate::loadtest::{
-    self, BUYERS_MAX, Community, Overrides, PRESETS, Phase, Progress, Report, RunPlan, Scenario, Site,
+    self, BUYERS_MAX, Community, Overrides, PRESETS, Phase, Progress, Report, ReportFile, RunPlan, Scenario, Site,
 };
 
 /// How often the progress is drawn.
@@ -79,7 +79,8 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
         let _ = value.map(|value| write!(repeat, " {flag} {value}"));
     }
     let site = args.url.map_or(Site::Temporary, |url| Site::Running { url });
-    rehearse(RunPlan { scenario, seed: args.seed, site, report: args.report, repeat }, context).await
+    let scenario_text = text_of(&args.scenario);
+    rehearse(RunPlan { scenario, seed: args.seed, site, repeat, scenario_text }, args.report, context).await
 }
 
 /// Runs the classic: everybody comes at once, and there is not nearly enough.
@@ -96,14 +97,21 @@ pub(super) async fn demo(args: DemoArgs, context: &Context) -> Result<(), Failur
         scenario.crowd.buyers, scenario.product.stock, scenario.crowd.connections
     ));
     output.note("Seeding it, starting a server on a free port, sending the crowd over HTTP, auditing the rows …");
-    let (seed, site, repeat) = (SEED_DEFAULT, Site::Temporary, "preorder demo".to_owned());
-    rehearse(RunPlan { scenario, seed, site, report: None, repeat }, context).await
+    let (seed, site, scenario_text) = (SEED_DEFAULT, Site::Temporary, text_of("flash-sale"));
+    rehearse(RunPlan { scenario, seed, site, repeat: "preorder demo".to_owned(), scenario_text }, None, context).await
 }
 
-async fn rehearse(plan: RunPlan, context: &Context) -> Result<(), Failure> {
+/// The text of a scenario that was loaded, for the report.
+fn text_of(name_or_path: &str) -> String {
+    let preset = PRESETS.iter().find(|(name, _)| *name == name_or_path);
+    preset.map_or_else(|| std::fs::read_to_string(name_or_path).unwrap_or_default(), |(_, text)| (*text).to_owned())
+}
+
+async fn rehearse(plan: RunPlan, file: Option<PathBuf>, context: &Context) -> Result<(), Failure> {
     let progress = Arc::new(Progress::default());
     let shop = LocalShop::new(context.config());
-    let file = plan.report.clone();
+    // Before the run: nobody waits for a run whose report can't be kept.
+    let claimed = file.as_deref().map(ReportFile::claim).transpose()?;
     let report = {
         let running = loadtest::run(plan, &shop, Arc::clone(&progress));
         let drawing = draw(&progress, context);
@@ -113,7 +121,9 @@ async fn rehearse(plan: RunPlan, context: &Context) -> Result<(), Failure> {
         }
     };
     context.output().answer(&report, || people(&report))?;
-    if let Some(file) = file {
+    // After the answer: a disk that is full now takes only the page away.
+    if let Some((claimed, file)) = claimed.zip(file) {
+        claimed.write(&report)?;
         context.output().note(format_args!("The report is in {}.", file.display()));
     }
     if report.passed() { Ok(()) } else { Err(Failure::failed("The verdict is 'fail'; see above.")) }

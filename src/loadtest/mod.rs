@@ -11,42 +11,53 @@
 //! | `plan` | which buyer does what, from a seed; pure |
 //! | `crowd`, `journey`, `social` | goose drives the connections; a buyer's steps as requests |
 //! | `answer`, `tally`, `talk`, `progress` | what an answer means, and all of them written down |
+//! | `timeline`, `fairness` | the same over time, and by the order of arrival |
+//! | `machine`, `load` | what the run was made on, and what limited it |
 //! | `server_process`, `files` | the temporary server; the limit of open files |
 //! | `remote` | what a server that is running already shows of the sale |
 //! | `shop` | what the run asks of the rest of the program; filled in by the composition root |
 //! | `check` | the verdict, independent of the ledger's rules |
-//! | `report`, `page` | the result as JSON and as an HTML file |
+//! | `report`, `page`, `chart`, `report_file` | the result as JSON, as a page, and that page on the disk |
 //!
 //! Limits: the crowd is a closed loop, so a slow server also slows the buyers down. A connection asks again only after
 //! the last answer came, and latencies do not show how long buyers queue outside.
 
 mod answer;
+mod chart;
 mod check;
 mod crowd;
+mod fairness;
 mod files;
 mod journey;
+mod load;
+mod machine;
 mod page;
 mod plan;
 mod progress;
 mod remote;
 mod report;
+mod report_file;
 mod scenario;
 mod server_process;
 mod shop;
 mod social;
 mod talk;
 mod tally;
+mod timeline;
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tempfile::TempDir;
 
 use self::check::{Counts, Evidence, Mark, Rows};
 use self::crowd::Crowd;
+pub use self::fairness::Fairness;
+pub use self::load::{Bottleneck, Load};
+pub use self::machine::{CpuShares, Machine};
 pub use self::progress::{Phase, Progress, Snapshot};
-use self::report::ReportFile;
 pub use self::report::{Audit, Community, Latency, Outcome, Report, Units};
+pub use self::report_file::ReportFile;
 pub use self::scenario::{
     BUYERS_MAX, CommunityTerms, CrowdTerms, Journey, Limits, Overrides, PRESETS, PaymentRates, ProductTerms, Scenario,
     Step, parse_duration,
@@ -66,10 +77,10 @@ pub struct RunPlan {
     pub seed: u64,
     /// Where it happens.
     pub site: Site,
-    /// Where to write the HTML report.
-    pub report: Option<PathBuf>,
     /// The command line that repeats the run, for the report.
     pub repeat: String,
+    /// The scenario's file, for the report.
+    pub scenario_text: String,
 }
 
 /// Rehearses a sale and judges it. Dropping the future ends the temporary server and removes its folder.
@@ -77,20 +88,14 @@ pub struct RunPlan {
 /// A failed verdict is a [`Report`], not an error.
 ///
 /// # Errors
-/// When there is no verdict: the report's file can't be written, the sale can't be made, the server fails, the run is
-/// stuck, or `interrupted` by Ctrl-C.
+/// When there is no verdict: the sale can't be made, the server fails, the run is stuck, or `interrupted` by Ctrl-C.
 pub async fn run(plan: RunPlan, shop: &dyn Shop, progress: Arc<Progress>) -> Result<Report, Error> {
     files::check(plan.scenario.crowd.connections)?;
-    let file = plan.report.as_deref().map(ReportFile::claim).transpose()?;
     let _turn = crowd::turn().await;
-    let report = tokio::select! {
-        report = rehearse(&plan, shop, &progress) => report?,
-        interruption = crowd::interrupted() => return Err(interruption),
-    };
-    if let Some(file) = file {
-        file.write(&report, &plan.scenario, &plan.repeat)?;
+    tokio::select! {
+        report = rehearse(&plan, shop, &progress) => report,
+        interruption = crowd::interrupted() => Err(interruption),
     }
-    Ok(report)
 }
 
 async fn rehearse(plan: &RunPlan, shop: &dyn Shop, progress: &Arc<Progress>) -> Result<Report, Error> {
@@ -109,6 +114,7 @@ struct Ended {
     /// Where the community's rows of the run begin; none when others write as well.
     since: Option<Mark>,
     server_peak_memory_bytes: Option<u64>,
+    server_settings: Option<BTreeMap<String, String>>,
     /// The temporary server's folder, kept until the rows are read.
     _folder: Option<TempDir>,
 }
@@ -132,12 +138,20 @@ async fn at_temporary_server(plan: &RunPlan, shop: &dyn Shop, progress: &Arc<Pro
     let mut server = ServerProcess::start(folder.path(), &database, settings).await?;
     let url = server.url.clone();
     let log = tokio::select! {
-        log = sell(plan, &url, &sale, progress) => log?,
+        log = sell(plan, &url, &sale, server.id(), progress) => log?,
         died = server.died() => return Err(died),
     };
     progress.enter(Phase::Checking);
     let server_peak_memory_bytes = server.stop().await?;
-    Ok(Ended { log, sale, page: None, since: Some(since), server_peak_memory_bytes, _folder: Some(folder) })
+    Ok(Ended {
+        log,
+        sale,
+        page: None,
+        since: Some(since),
+        server_peak_memory_bytes,
+        server_settings: Some(settings.changed().map(|(name, value)| (name.to_owned(), value)).into()),
+        _folder: Some(folder),
+    })
 }
 
 async fn at_running_server(
@@ -152,13 +166,13 @@ async fn at_running_server(
     let sale = Arc::new(shop.open_sale(wanted(plan, None)).await?);
     // Before anybody buys: does this server sell from the database that the sale was made in?
     remote::wait_for_sale(&client, url, &sale.product_id, plan.scenario.product.stock).await?;
-    let log = sell(plan, url, &sale, progress).await?;
+    let log = sell(plan, url, &sale, None, progress).await?;
     progress.enter(Phase::Checking);
     let page = match sale.rows {
         Some(_) => None,
         None => Some(remote::settled_stock(&client, url, &sale.product_id).await?),
     };
-    Ok(Ended { log, sale, page, since: None, server_peak_memory_bytes: None, _folder: None })
+    Ok(Ended { log, sale, page, since: None, server_peak_memory_bytes: None, server_settings: None, _folder: None })
 }
 
 fn wanted(plan: &RunPlan, fresh: Option<Location>) -> SaleWanted {
@@ -166,13 +180,23 @@ fn wanted(plan: &RunPlan, fresh: Option<Location>) -> SaleWanted {
     SaleWanted { fresh, terms, buyers: plan.scenario.crowd.buyers, community }
 }
 
-/// Sends the crowd and gives back what it was told.
-async fn sell(plan: &RunPlan, url: &str, sale: &Arc<Sale>, progress: &Arc<Progress>) -> Result<Log, Error> {
+/// Sends the crowd and gives back what it was told; `server` is the temporary server's process.
+async fn sell(
+    plan: &RunPlan,
+    url: &str,
+    sale: &Arc<Sale>,
+    server: Option<u32>,
+    progress: &Arc<Progress>,
+) -> Result<Log, Error> {
     progress.expect_buyers(sale.buyers.len());
     progress.enter(Phase::Selling);
     let tally = Tally::new(Arc::clone(progress))?;
     let crowd = Arc::new(Crowd::new(&plan.scenario, plan.seed, Arc::clone(sale), tally, client(url)?));
-    crowd::send(&crowd, url).await?;
+    let watcher = client(url)?;
+    tokio::select! {
+        sent = crowd::send(&crowd, url) => sent?,
+        never = remote::watch(&watcher, url, &sale.product_id, server, &crowd.tally) => match never {},
+    }
     Ok(crowd.tally.log())
 }
 
@@ -196,7 +220,9 @@ async fn judge(plan: &RunPlan, shop: &dyn Shop, ended: Ended) -> Result<Report, 
         talk,
         audit_ok,
     });
-    let mut report = Report::new(&plan.scenario, plan.seed, &ended.log, verdict, audit_ok);
+    let mut report = Report::new(plan, &ended.log, verdict, audit_ok);
+    report.buyers = ended.sale.buyers.len();
+    report.server_settings = ended.server_settings;
     report.server_peak_memory_bytes = ended.server_peak_memory_bytes;
     Ok(report)
 }

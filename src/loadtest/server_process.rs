@@ -35,6 +35,21 @@ pub(super) struct ServerSettings {
     pub(super) seed: u64,
 }
 
+impl ServerSettings {
+    /// What is set, as environment variables and their values; the rest is as in any server.
+    pub(super) fn changed(&self) -> [(&'static str, String); 7] {
+        [
+            ("PREORDER_LIMITS_ADDRESS_PER_SECOND", "0".to_owned()),
+            ("PREORDER_LIMITS_ACCOUNT_PER_SECOND", "0".to_owned()),
+            ("PREORDER_LIMITS_CONNECTIONS", most_connections(self.connections).to_string()),
+            ("PREORDER_JWT_ACCESS_MINUTES", "60".to_owned()),
+            ("PREORDER_PAYMENT_SIMULATED_ABANDON_RATE", self.payment.abandon_rate.to_string()),
+            ("PREORDER_PAYMENT_SIMULATED_DECLINE_RATE", self.payment.decline_rate.to_string()),
+            ("PREORDER_PAYMENT_SIMULATED_SEED", self.seed.to_string()),
+        ]
+    }
+}
+
 /// A running server. Dropping it kills the process.
 pub(super) struct ServerProcess {
     child: Child,
@@ -78,6 +93,11 @@ impl ServerProcess {
                 Err(server.failure(&what))
             }
         }
+    }
+
+    /// Its process.
+    pub(super) fn id(&self) -> Option<u32> {
+        self.child.id()
     }
 
     /// Waits for the server's end, which comes too early: gives the error that says so.
@@ -132,13 +152,7 @@ fn command(program: &Path, folder: &Path, database: &Path, settings: ServerSetti
         // Neither the user's settings nor a preorder.toml nearby may change what is measured.
         .env_clear()
         .current_dir(folder)
-        .env("PREORDER_LIMITS_ADDRESS_PER_SECOND", "0")
-        .env("PREORDER_LIMITS_ACCOUNT_PER_SECOND", "0")
-        .env("PREORDER_LIMITS_CONNECTIONS", most_connections(settings.connections).to_string())
-        .env("PREORDER_JWT_ACCESS_MINUTES", "60")
-        .env("PREORDER_PAYMENT_SIMULATED_ABANDON_RATE", settings.payment.abandon_rate.to_string())
-        .env("PREORDER_PAYMENT_SIMULATED_DECLINE_RATE", settings.payment.decline_rate.to_string())
-        .env("PREORDER_PAYMENT_SIMULATED_SEED", settings.seed.to_string())
+        .envs(settings.changed())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
