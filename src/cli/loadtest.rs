@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::context::Context;
 use super::failure::Failure;
@@ -11,11 +11,14 @@ use super::output::Table;
 use super::shop::LocalShop;
 use crate::kernel::limits::STOCK_MAX;
 use crate::loadtest::{
-    self, BUYERS_MAX, Community, Overrides, PRESETS, Phase, Progress, Report, ReportFile, RunPlan, Scenario, Site,
+    self, BUYERS_MAX, Community, Fairness, Overrides, PRESETS, Phase, Progress, Report, ReportFile, RunPlan, Scenario,
+    Site, Snapshot,
 };
 
 /// How often the progress is drawn.
 const DRAW_INTERVAL: Duration = Duration::from_millis(200);
+/// Over which time a rate and a latency are told.
+const PACE_INTERVAL: Duration = Duration::from_secs(1);
 /// What journeys and payments are drawn from when nobody says.
 const SEED_DEFAULT: u64 = 1;
 
@@ -133,6 +136,7 @@ async fn rehearse(plan: RunPlan, file: Option<PathBuf>, context: &Context) -> Re
 async fn draw(progress: &Progress, context: &Context) -> std::convert::Infallible {
     let bar = context.output().progress("preparing", 0);
     let mut ticks = tokio::time::interval(DRAW_INTERVAL);
+    let mut pace = Pace::default();
     loop {
         ticks.tick().await;
         let now = progress.snapshot();
@@ -140,10 +144,43 @@ async fn draw(progress: &Progress, context: &Context) -> std::convert::Infallibl
         bar.set_position(now.buyers_done);
         bar.set_message(match now.phase {
             Phase::Preparing => "preparing".to_owned(),
-            Phase::Selling => format!("{} sold, {} refused, {} errors", now.purchases, now.refusals, now.errors),
+            Phase::Selling => {
+                if pace.since.elapsed() >= PACE_INTERVAL {
+                    pace = pace.next(now.requests, progress.take_p99_ms());
+                }
+                status(&now, &pace)
+            }
             Phase::Checking => "checking the rows".to_owned(),
         });
     }
+}
+
+/// How fast it goes; told anew once a second, so that the numbers can be read.
+struct Pace {
+    since: Instant,
+    requests: u64,
+    per_second: f64,
+    p99_ms: Option<f64>,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { since: Instant::now(), requests: 0, per_second: 0.0, p99_ms: None }
+    }
+}
+
+impl Pace {
+    #[expect(clippy::cast_precision_loss, reason = "counts of a run are far below 2^52")]
+    fn next(&self, requests: u64, p99_ms: Option<f64>) -> Self {
+        let per_second = requests.saturating_sub(self.requests) as f64 / self.since.elapsed().as_secs_f64();
+        Self { since: Instant::now(), requests, per_second, p99_ms }
+    }
+}
+
+fn status(now: &Snapshot, pace: &Pace) -> String {
+    let p99 = pace.p99_ms.map(|ms| format!("99 % within {ms:.0} ms, ")).unwrap_or_default();
+    let left = now.units_left.map(|units| format!("{units} left, ")).unwrap_or_default();
+    format!("{:.0}/s, {p99}{} sold, {left}{} errors", pace.per_second, now.purchases, now.errors)
 }
 
 fn people(report: &Report) -> String {
@@ -190,6 +227,18 @@ fn people(report: &Report) -> String {
     if let Some(bytes) = report.server_peak_memory_bytes {
         fact("server's memory", format!("{} MiB at most", bytes / (1024 * 1024)));
     }
+    if let Some(Fairness { share, by_lot, .. }) = report.fairness {
+        let (share, by_lot) = (share * 100.0, by_lot * 100.0);
+        let told = format!("{share:.0} % of the units went in the order of arrival; by lot it would be {by_lot:.0} %");
+        fact("fairness", told);
+    }
+    if let Some(cpu) = report.load.cpu {
+        let percent = |share: f64| format!("{:.0} %", share * 100.0);
+        let server = cpu.server.map(|share| format!("server {}, ", percent(share))).unwrap_or_default();
+        let told = format!("crowd {}, {server}others {} of all cores", percent(cpu.crowd), percent(cpu.others));
+        fact("processors", told);
+    }
+    fact("pace", report.load.says().to_owned());
     let verdict = if report.passed() {
         "PASS: every answer is in the database, and nothing was oversold or lost."
     } else {
@@ -200,4 +249,18 @@ fn people(report: &Report) -> String {
         let _ = write!(text, "\n  - {failure}");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_progress_tells_what_is_known() {
+        let progress = Progress::default();
+        assert_eq!(status(&progress.snapshot(), &Pace::default()), "0/s, 0 sold, 0 errors");
+        let now = Snapshot { units_left: Some(7), purchases: 93, errors: 2, ..progress.snapshot() };
+        let pace = Pace { per_second: 12_345.6, p99_ms: Some(17.8), ..Pace::default() };
+        assert_eq!(status(&now, &pace), "12346/s, 99 % within 18 ms, 93 sold, 7 left, 2 errors");
+    }
 }

@@ -8,8 +8,8 @@ use super::page::{escape, grouped};
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 240.0;
 /// What is left of the plot for the numbers beside and below it.
-const LEFT: f64 = 64.0;
-const RIGHT: f64 = 12.0;
+const LEFT: f64 = 76.0;
+const RIGHT: f64 = 24.0;
 const TOP: f64 = 10.0;
 const BOTTOM: f64 = 28.0;
 /// About how many lines of the grid there are.
@@ -104,17 +104,18 @@ impl Line {
 
 /// A column for each value from 0 to 1.
 pub(super) fn columns(title: &str, caption: &str, labels: &[String], shares: &[f64]) -> String {
-    let grid = Grid { step: 0.25, top: 1.0 };
+    let highest = shares.iter().copied().fold(0.0, f64::max) * 100.0;
+    let grid = Grid { step: step(highest), top: highest.max(step(highest)) };
     let mut svg = String::new();
-    for tick in ticks(0.25, 1.0) {
-        grid.rule(&mut svg, tick, &format!("{} %", tick * 100.0));
+    for tick in ticks(grid.step, grid.top) {
+        grid.rule(&mut svg, tick, &format!("{} %", number(tick, grid.step)));
     }
     let mut told = format!("{title}.");
     #[expect(clippy::cast_precision_loss, reason = "a dozen columns")]
     let width = (WIDTH - LEFT - RIGHT) / shares.len().max(1) as f64;
     let mut left = LEFT;
     for (label, share) in labels.iter().zip(shares) {
-        let (x, y, middle) = (left + width * 0.15, grid.y(*share), left + width / 2.0);
+        let (x, y, middle) = (left + width * 0.15, grid.y(*share * 100.0), left + width / 2.0);
         let (wide, high, percent) = (width * 0.7, grid.y(0.0) - y, share * 100.0);
         let _ = writeln!(
             svg,
@@ -236,7 +237,7 @@ mod tests {
     #[test]
     fn lines_run_from_the_lower_left_to_the_upper_right_with_gaps() {
         let figure = chart(vec![(0.0, Some(0.0)), (5.0, Some(50.0)), (7.0, None), (10.0, Some(100.0))]).figure();
-        assert!(figure.contains("d=\"M64.0 212.0 L64.0 212.0 L386.0 111.0 M708.0 10.0 L708.0 10.0\""), "{figure}");
+        assert!(figure.contains("d=\"M76.0 212.0 L76.0 212.0 L386.0 111.0 M696.0 10.0 L696.0 10.0\""), "{figure}");
         assert!(figure.contains(">100</text>") && figure.contains(">10 s</text>"), "{figure}");
         assert!(figure.contains("aria-label=\"Speed. a &amp; b: at most 100, at the end 100.\""));
         assert!(!figure.contains("a & b"), "names are text");
@@ -252,8 +253,8 @@ mod tests {
     #[test]
     fn columns_stand_on_the_ground() {
         let figure = columns("Luck", "", &["1st".to_owned(), "2nd".to_owned()], &[1.0, 0.25]);
-        assert!(figure.contains("y=\"10.0\" width=\"225.4\" height=\"202.0\""), "{figure}");
-        assert!(figure.contains("y=\"161.5\" width=\"225.4\" height=\"50.5\""), "{figure}");
+        assert!(figure.contains("y=\"10.0\" width=\"217.0\" height=\"202.0\""), "{figure}");
+        assert!(figure.contains("y=\"161.5\" width=\"217.0\" height=\"50.5\""), "{figure}");
         assert!(figure.contains("aria-label=\"Luck. 1st: 100 %. 2nd: 25 %.\""), "{figure}");
     }
 }

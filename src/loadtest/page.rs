@@ -162,18 +162,16 @@ fn per_second(point: &Point, count: u64) -> Option<f64> {
 fn order(page: &mut String, fairness: &Fairness) {
     let Fairness { share, by_lot, asked, bought, tenths } = fairness;
     let (share, by_lot) = (percent(*share), percent(*by_lot));
-    put(
-        page,
-        &format!(
-            "<h2>Fairness</h2>\n<p>{} buyers asked for a unit and would have kept it; {} of them got one. {share} of those \
-             were among the first {bought} to arrive; it would be 100 % in the order of arrival, and {by_lot} by lot.</p>\n",
-            whole(*asked as u64),
-            whole(*bought as u64)
-        ),
+    let caption = format!(
+        "{} buyers asked for a unit and would have kept it; {} of them got one. {share} of those were among the first \
+         {bought} to arrive: in the order of arrival it would be 100\u{a0}%, by lot about {by_lot}. The columns are tenths of \
+         the line, the first to arrive on the left.",
+        whole(*asked as u64),
+        whole(*bought as u64)
     );
     let labels: Vec<_> = (1..=tenths.len()).map(|nth| nth.to_string()).collect();
-    let caption = "From the first tenth of the line on the left to the last on the right.";
-    put(page, &columns("Who got a unit, by the order of arrival", caption, &labels, tenths));
+    put(page, "<h2>Fairness</h2>\n");
+    put(page, &columns("Who got a unit, by the order of arrival", &caption, &labels, tenths));
 }
 
 fn limits(page: &mut String, load: &Load) {
@@ -231,15 +229,15 @@ fn put(page: &mut String, text: &str) {
 }
 
 fn mebibytes(bytes: u64) -> String {
-    format!("{} MiB", whole(bytes.div_ceil(1024 * 1024)))
+    format!("{}\u{a0}MiB", whole(bytes.div_ceil(1024 * 1024)))
 }
 
 fn milliseconds(ms: f64) -> String {
-    format!("{} ms", tenth(ms))
+    format!("{}\u{a0}ms", tenth(ms))
 }
 
 fn percent(share: f64) -> String {
-    format!("{:.0} %", share * 100.0)
+    format!("{:.0}\u{a0}%", share * 100.0)
 }
 
 fn whole(count: u64) -> String {
@@ -315,7 +313,9 @@ mod tests {
             assert!(page.contains(&format!("<h3>{title}</h3>\n<svg role=\"img\" aria-label=\"{title}. ")), "{title}");
         }
         assert!(page.contains("available: at most 80, at the end 0."), "{page}");
-        assert!(page.contains("20 buyers asked for a unit and would have kept it; 5 of them got one. 100 % of those"));
+        assert!(
+            page.contains("20 buyers asked for a unit and would have kept it; 5 of them got one. 100\u{a0}% of those")
+        );
         assert!(page.contains(">sold_out</th><td>900</td>") && page.contains("99 of 100 within"));
         assert!(
             page.contains("preorder loadtest flash-sale --seed 7") && page.contains("name = &quot;flash-sale&quot;")

@@ -11,8 +11,8 @@ use super::check::Counts;
 use super::machine::Cpu;
 use super::tally::{count, microseconds};
 
-/// The most slices, and the most looks, that are kept.
-const KEPT_MAX: usize = 240;
+/// The most slices, and the most looks, that are kept; more would make a chart that nobody can read.
+const KEPT_MAX: u32 = 120;
 /// How long a slice is at first, and how far apart looks are.
 const SLICE_MIN: Duration = Duration::from_millis(100);
 const LOOK_INTERVAL_MIN: Duration = Duration::from_millis(50);
@@ -77,10 +77,10 @@ impl Default for Timeline {
 impl Timeline {
     /// Adds an answer that came when the door had been open for `at`, and took `took`.
     pub(super) fn record(&mut self, at: Duration, took: Duration, answer: &Answer) {
-        while at >= self.length * KEPT_MAX as u32 {
+        while at >= self.length * KEPT_MAX {
             self.merge_slices();
         }
-        let index = usize::try_from(at.as_nanos() / self.length.as_nanos()).unwrap_or(KEPT_MAX - 1);
+        let index = usize::try_from(at.as_nanos() / self.length.as_nanos()).expect("it is below the bound");
         while self.slices.len() <= index {
             self.slices.push(Slice::new());
         }
@@ -98,7 +98,7 @@ impl Timeline {
     pub(super) fn look(&mut self, look: Look) {
         if look.at.is_zero() {
             self.looks.clear();
-        } else if self.looks.len() == KEPT_MAX {
+        } else if self.looks.len() == KEPT_MAX as usize {
             let mut nth = 0;
             self.looks.retain(|_| {
                 nth += 1;
@@ -224,7 +224,7 @@ mod tests {
             timeline.record(Duration::from_secs(second), MS, &Answer::Refused("busy".to_owned()));
         }
         let points = timeline.points(Duration::from_secs(10_000));
-        assert!((KEPT_MAX / 2 - 1..=KEPT_MAX).contains(&points.len()), "{}", points.len());
+        assert!((59..=120).contains(&points.len()), "{}", points.len());
         assert_eq!(points.iter().map(|point| point.requests).sum::<u64>(), 10_000);
         assert_eq!(points.iter().map(|point| point.refusals["busy"]).sum::<u64>(), 10_000);
     }
@@ -239,7 +239,7 @@ mod tests {
             timeline.look(look(at * 50));
         }
         let looks = timeline.looks(40_000 * MS);
-        assert!(looks.len() <= KEPT_MAX && timeline.look_interval() > LOOK_INTERVAL_MIN);
+        assert!(looks.len() <= 120 && timeline.look_interval() > LOOK_INTERVAL_MIN);
         assert_eq!((looks[0].at, looks.iter().filter(|look| look.at.is_zero()).count()), (Duration::ZERO, 1));
         assert!(looks.iter().all(|look| look.at <= 40_000 * MS) && looks.is_sorted_by_key(|look| look.at));
     }
