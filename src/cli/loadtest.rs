@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::compare;
 use super::context::Context;
 use super::failure::Failure;
 use super::output::Table;
@@ -19,15 +20,33 @@ use crate::loadtest::{
 const DRAW_INTERVAL: Duration = Duration::from_millis(200);
 /// Over which time a rate and a latency are told.
 const PACE_INTERVAL: Duration = Duration::from_secs(1);
+/// What is rehearsed when nobody says.
+const SCENARIO_DEFAULT: &str = "flash-sale";
 /// What journeys and payments are drawn from when nobody says.
 const SEED_DEFAULT: u64 = 1;
 
 /// What `loadtest` takes.
 #[derive(Debug, clap::Args)]
-#[command(after_help = after_help())]
+#[command(after_help = after_help(), disable_help_subcommand = true)]
 pub(super) struct Args {
+    #[command(subcommand)]
+    afterwards: Option<Afterwards>,
+    #[command(flatten)]
+    rehearsal: Rehearsal,
+}
+
+/// What can be done with runs that are over.
+#[derive(Debug, clap::Subcommand)]
+enum Afterwards {
+    /// Compare two runs' JSON; exit 1 when something got worse.
+    Compare(compare::Args),
+}
+
+/// What a rehearsal takes.
+#[derive(Debug, PartialEq, clap::Args)]
+struct Rehearsal {
     /// A preset, or a scenario's file.
-    #[arg(default_value = "flash-sale")]
+    #[arg(default_value = SCENARIO_DEFAULT)]
     scenario: String,
     /// A server on this machine that runs on the database of --db [default: a temporary server of the run's own].
     #[arg(long)]
@@ -44,6 +63,13 @@ pub(super) struct Args {
     /// What journeys, pauses and simulated payments are drawn from.
     #[arg(long, value_name = "N", default_value_t = SEED_DEFAULT)]
     seed: u64,
+}
+
+impl Default for Rehearsal {
+    fn default() -> Self {
+        let scenario = SCENARIO_DEFAULT.to_owned();
+        Self { scenario, url: None, users: None, duration: None, report: None, seed: SEED_DEFAULT }
+    }
 }
 
 /// What `demo` takes.
@@ -66,11 +92,20 @@ fn after_help() -> String {
     text
 }
 
-/// Runs a rehearsal.
+/// Runs a rehearsal, or looks at two that are over.
 ///
 /// # Errors
 /// When the verdict is 'fail', or there is none.
 pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
+    let Args { afterwards, rehearsal: args } = args;
+    if let Some(Afterwards::Compare(compared)) = afterwards {
+        // clap would refuse them itself, but the flags that work everywhere as well.
+        if args != Rehearsal::default() {
+            let what = "'compare' runs nothing, so it takes no scenario and no flags of a run.";
+            return Err(Failure::usage(what, "Put nothing between 'loadtest' and 'compare'."));
+        }
+        return compare::run(&compared, context);
+    }
     let overrides = Overrides { buyers: args.users, stock: None, duration: args.duration };
     let scenario = Scenario::load(&args.scenario)?.with(overrides)?;
     let mut repeat = format!("preorder loadtest {} --seed {}", args.scenario, args.seed);
@@ -93,14 +128,14 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
 pub(super) async fn demo(args: DemoArgs, context: &Context) -> Result<(), Failure> {
     let buyers = args.buyers.map(|buyers| usize::try_from(buyers).unwrap_or(usize::MAX));
     let overrides = Overrides { buyers, stock: args.stock, duration: None };
-    let scenario = Scenario::load("flash-sale")?.with(overrides)?;
+    let scenario = Scenario::load(SCENARIO_DEFAULT)?.with(overrides)?;
     let output = context.output();
     output.note(format_args!(
         "A sale in a temporary database: {} different buyers want {} units, {} of them at the counter at any moment.",
         scenario.crowd.buyers, scenario.product.stock, scenario.crowd.connections
     ));
     output.note("Seeding it, starting a server on a free port, sending the crowd over HTTP, auditing the rows …");
-    let (seed, site, scenario_text) = (SEED_DEFAULT, Site::Temporary, text_of("flash-sale"));
+    let (seed, site, scenario_text) = (SEED_DEFAULT, Site::Temporary, text_of(SCENARIO_DEFAULT));
     rehearse(RunPlan { scenario, seed, site, repeat: "preorder demo".to_owned(), scenario_text }, None, context).await
 }
 

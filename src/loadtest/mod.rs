@@ -18,6 +18,7 @@
 //! | `shop` | what the run asks of the rest of the program; filled in by the composition root |
 //! | `check` | the verdict, independent of the ledger's rules |
 //! | `report`, `page`, `chart`, `report_file` | the result as JSON, as a page, and that page on the disk |
+//! | `compare` | two such documents, and what got worse |
 //!
 //! Limits: the crowd is a closed loop, so a slow server also slows the buyers down. A connection asks again only after
 //! the last answer came, and latencies do not show how long buyers queue outside.
@@ -25,6 +26,7 @@
 mod answer;
 mod chart;
 mod check;
+mod compare;
 mod crowd;
 mod fairness;
 mod files;
@@ -51,6 +53,7 @@ use std::sync::Arc;
 use tempfile::TempDir;
 
 use self::check::{Counts, Evidence, Mark, Rows};
+pub use self::compare::{Comparison, Figure, Recorded, Worse, compare};
 use self::crowd::Crowd;
 pub use self::fairness::Fairness;
 pub use self::load::{Bottleneck, Load};
