@@ -50,6 +50,10 @@ impl App {
         let db = Db::open(&config.db).await?;
         let users = Users::open(db.clone(), Arc::clone(&clock), config).await?;
         let ledger = Ledger::start(db.clone(), Arc::clone(&clock), config.limits.queue_length).await?;
+        #[cfg(debug_assertions)]
+        if let Some(fault) = config.planted_fault {
+            ledger.plant(fault);
+        }
         let provider: Arc<dyn Provider> = match config.payment.provider {
             ProviderKind::Simulated => Arc::new(Simulated::new(config.payment.simulated)),
         };

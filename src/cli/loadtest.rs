@@ -117,8 +117,16 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
         let _ = value.map(|value| write!(repeat, " {flag} {value}"));
     }
     let site = args.url.map_or(Site::Temporary, |url| Site::Running { url });
-    let scenario_text = text_of(&args.scenario);
-    rehearse(RunPlan { scenario, seed: args.seed, site, repeat, scenario_text }, args.report, context).await
+    let plan = RunPlan {
+        scenario,
+        seed: args.seed,
+        site,
+        repeat,
+        scenario_text: text_of(&args.scenario),
+        #[cfg(debug_assertions)]
+        planted_fault: context.config().planted_fault,
+    };
+    rehearse(plan, args.report, context).await
 }
 
 /// Runs the classic: everybody comes at once, and there is not nearly enough.
@@ -135,8 +143,16 @@ pub(super) async fn demo(args: DemoArgs, context: &Context) -> Result<(), Failur
         scenario.crowd.buyers, scenario.product.stock, scenario.crowd.connections
     ));
     output.note("Seeding it, starting a server on a free port, sending the crowd over HTTP, auditing the rows …");
-    let (seed, site, scenario_text) = (SEED_DEFAULT, Site::Temporary, text_of(SCENARIO_DEFAULT));
-    rehearse(RunPlan { scenario, seed, site, repeat: "preorder demo".to_owned(), scenario_text }, None, context).await
+    let plan = RunPlan {
+        scenario,
+        seed: SEED_DEFAULT,
+        site: Site::Temporary,
+        repeat: "preorder demo".to_owned(),
+        scenario_text: text_of(SCENARIO_DEFAULT),
+        #[cfg(debug_assertions)]
+        planted_fault: context.config().planted_fault,
+    };
+    rehearse(plan, None, context).await
 }
 
 /// The text of a scenario that was loaded, for the report.

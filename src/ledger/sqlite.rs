@@ -149,6 +149,8 @@ fn run_batch(
         decide_on(&mut book, command, now)?;
     }
     let outcomes = commands.iter().map(|command| decide_on(&mut book, command, now)).collect::<Result<_, _>>()?;
+    #[cfg(debug_assertions)]
+    let outcomes = board.planted.oversell(&mut book, commands, outcomes, now);
     let mut unfiled = memory.unfiled;
     if book.changes.is_empty() && filed == 0 {
         transaction.rollback().map_err(StoreError::from)?;
@@ -163,6 +165,10 @@ fn run_batch(
             file_keys(&Conn::of(&transaction))?;
             unfiled.keys = 0;
             book.keys.clear();
+        }
+        #[cfg(debug_assertions)]
+        if board.planted.forgets(&book) {
+            return Ok((outcomes, Memory::default()));
         }
         transaction.commit().map_err(StoreError::from)?;
         board.publish(book.changes.offers.iter().filter_map(|product| book.offers.get(product)), now);

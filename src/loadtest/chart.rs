@@ -226,7 +226,8 @@ mod tests {
 
     #[test]
     fn steps_are_round_and_numbers_are_grouped() {
-        assert_eq!([7.0, 100.0, 12_345.0, 0.3].map(step), [2.0, 20.0, 5_000.0, 0.1]);
+        let steps = [7.0, 100.0, 12_345.0, 0.3].map(|highest| format!("{:.1}", step(highest)));
+        assert_eq!(steps, ["2.0", "20.0", "5000.0", "0.1"]);
         assert_eq!(step(0.0).to_bits(), 1.0_f64.to_bits());
         assert_eq!(ticks(20.0, 100.0).collect::<Vec<_>>(), [0.0, 20.0, 40.0, 60.0, 80.0, 100.0]);
         assert_eq!((number(12_345.0, 5.0), number(0.25, 0.05), number(999.5, 0.5)), {

@@ -202,12 +202,10 @@ fn notes(a: &Recorded, b: &Recorded) -> Vec<String> {
 
 impl Figure {
     fn new(name: String, (a, b): (f64, f64), worse: Worse, threshold_percent: f64) -> Self {
-        let change_percent = if a == b {
-            Some(0.0)
-        } else if a == 0.0 {
-            None
-        } else {
-            Some((b - a) / a * 100.0)
+        let change_percent = match (a.abs() > 0.0, b.abs() > 0.0) {
+            (true, _) => Some((b - a) / a * 100.0),
+            (false, false) => Some(0.0),
+            (false, true) => None,
         };
         let regression = match worse {
             Worse::Lower => change_percent.is_some_and(|change| -change > threshold_percent),

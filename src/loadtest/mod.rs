@@ -84,6 +84,9 @@ pub struct RunPlan {
     pub repeat: String,
     /// The scenario's file, for the report.
     pub scenario_text: String,
+    /// What the temporary server does wrong on purpose.
+    #[cfg(debug_assertions)]
+    pub planted_fault: Option<crate::kernel::planted::PlantedFault>,
 }
 
 /// Rehearses a sale and judges it. Dropping the future ends the temporary server and removes its folder.
@@ -137,6 +140,8 @@ async fn at_temporary_server(plan: &RunPlan, shop: &dyn Shop, progress: &Arc<Pro
         payment: plan.scenario.payment,
         connections: plan.scenario.crowd.connections,
         seed: plan.seed,
+        #[cfg(debug_assertions)]
+        planted_fault: plan.planted_fault,
     };
     let mut server = ServerProcess::start(folder.path(), &database, settings).await?;
     let url = server.url.clone();
@@ -152,7 +157,7 @@ async fn at_temporary_server(plan: &RunPlan, shop: &dyn Shop, progress: &Arc<Pro
         page: None,
         since: Some(since),
         server_peak_memory_bytes,
-        server_settings: Some(settings.changed().map(|(name, value)| (name.to_owned(), value)).into()),
+        server_settings: Some(settings.changed()),
         _folder: Some(folder),
     })
 }

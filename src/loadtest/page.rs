@@ -253,7 +253,7 @@ pub(super) fn grouped(text: &str) -> String {
     let digits = text.find('.').unwrap_or(text.len());
     let mut grouped = String::new();
     for (index, c) in text.char_indices() {
-        if index > 0 && index < digits && (digits - index) % 3 == 0 {
+        if index > 0 && index < digits && (digits - index).is_multiple_of(3) {
             grouped.push(',');
         }
         grouped.push(c);

@@ -254,6 +254,8 @@ pub(super) mod tests {
             seed: 7,
             site: Site::Temporary,
             repeat: "preorder loadtest flash-sale --seed 7".to_owned(),
+            #[cfg(debug_assertions)]
+            planted_fault: None,
             scenario_text: "name = \"flash-sale\"".to_owned(),
         }
     }

@@ -1,6 +1,6 @@
 //! The temporary server: this very program in a process of its own, so that it has its own file descriptors and memory.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -33,12 +33,14 @@ pub(super) struct ServerSettings {
     pub(super) payment: PaymentRates,
     pub(super) connections: usize,
     pub(super) seed: u64,
+    #[cfg(debug_assertions)]
+    pub(super) planted_fault: Option<crate::kernel::planted::PlantedFault>,
 }
 
 impl ServerSettings {
     /// What is set, as environment variables and their values; the rest is as in any server.
-    pub(super) fn changed(&self) -> [(&'static str, String); 7] {
-        [
+    pub(super) fn changed(&self) -> BTreeMap<String, String> {
+        let variables = [
             ("PREORDER_LIMITS_ADDRESS_PER_SECOND", "0".to_owned()),
             ("PREORDER_LIMITS_ACCOUNT_PER_SECOND", "0".to_owned()),
             ("PREORDER_LIMITS_CONNECTIONS", most_connections(self.connections).to_string()),
@@ -46,7 +48,13 @@ impl ServerSettings {
             ("PREORDER_PAYMENT_SIMULATED_ABANDON_RATE", self.payment.abandon_rate.to_string()),
             ("PREORDER_PAYMENT_SIMULATED_DECLINE_RATE", self.payment.decline_rate.to_string()),
             ("PREORDER_PAYMENT_SIMULATED_SEED", self.seed.to_string()),
-        ]
+        ];
+        let changed = variables.map(|(name, value)| (name.to_owned(), value));
+        #[cfg(debug_assertions)]
+        let changed = changed
+            .into_iter()
+            .chain(self.planted_fault.map(|fault| (crate::kernel::planted::VARIABLE.to_owned(), fault.to_string())));
+        changed.into_iter().collect()
     }
 }
 
@@ -248,7 +256,13 @@ mod tests {
     #[test]
     fn the_users_environment_does_not_reach_the_server() {
         let payment = PaymentRates { abandon_rate: 0.5, decline_rate: 0.25 };
-        let settings = ServerSettings { payment, connections: 10, seed: 7 };
+        let settings = ServerSettings {
+            payment,
+            connections: 10,
+            seed: 7,
+            #[cfg(debug_assertions)]
+            planted_fault: None,
+        };
         let command = command(Path::new("preorder"), Path::new("/tmp"), Path::new("/tmp/sale.db"), settings);
         let names: Vec<_> = command.as_std().get_envs().map(|(name, _)| name.to_string_lossy().into_owned()).collect();
         assert!(names.iter().all(|name| name.starts_with("PREORDER_")), "{names:?}");

@@ -243,6 +243,8 @@ fn fifty_buyers(url: String) -> RunPlan {
         site: Site::Running { url },
         repeat: String::new(),
         scenario_text: String::new(),
+        #[cfg(debug_assertions)]
+        planted_fault: None,
     }
 }
 

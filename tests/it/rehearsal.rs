@@ -118,6 +118,50 @@ fn a_flash_sale_writes_its_report() {
     }
 }
 
+/// Runs a flash sale in a shop with a planted fault, which must fail; gives the reasons.
+#[cfg(debug_assertions)]
+#[track_caller]
+fn failures_with(fault: &str) -> String {
+    let shell = Shell::new();
+    let line = "loadtest flash-sale --users 250 --json";
+    let output = shell.command(line).env("PREORDER_PLANTED_FAULT", fault).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", seen(line, &output));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["verdict"], "fail", "{report}");
+    assert_eq!(report["serverSettings"]["PREORDER_PLANTED_FAULT"], fault, "the report hides nothing");
+    report["failures"].to_string()
+}
+
+/// Without the fault the same sale passes: see the test above.
+#[cfg(debug_assertions)]
+#[test]
+fn a_shop_that_oversells_fails() {
+    let failures = failures_with("oversell");
+    assert!(failures.contains("units were oversold"), "{failures}");
+    assert!(failures.contains("the product's counter says 100 sold, its orders say"), "{failures}");
+    assert!(failures.contains("the audit found a broken invariant"), "{failures}");
+}
+
+#[cfg(debug_assertions)]
+#[test]
+fn a_shop_that_answers_before_it_has_written_fails() {
+    let failures = failures_with("early_answer");
+    assert!(failures.contains("orders were answered completed and are not completed in the database"), "{failures}");
+    assert!(!failures.contains("audit"), "the rows are in order, only some are missing: {failures}");
+}
+
+#[test]
+fn faults_are_planted_in_debug_builds_only() {
+    let shell = Shell::new();
+    let refused = shell.run_with("config check", &[("PREORDER_PLANTED_FAULT", "flood")]);
+    if cfg!(debug_assertions) {
+        assert!(refused.contains("Allowed: 'oversell' or 'early_answer'."), "{refused}");
+    } else {
+        assert!(refused.contains("Unknown environment variable PREORDER_PLANTED_FAULT"), "{refused}");
+    }
+    assert!(!shell.run("config show").contains("planted"), "it is no setting");
+}
+
 #[test]
 fn an_ordinary_afternoon() {
     let shell = Shell::new();
