@@ -47,7 +47,14 @@ impl App {
     /// # Errors
     /// When the database or the signing secret can't be opened, or a setting is out of the question.
     pub async fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, Error> {
-        let db = Db::open(&config.db).await?;
+        Self::on(Db::open(&config.db).await?, config, clock).await
+    }
+
+    /// Builds every room's service on a database that is open.
+    ///
+    /// # Errors
+    /// When the signing secret can't be read or made, or a setting is out of the question.
+    pub async fn on(db: Db, config: &Config, clock: Arc<dyn Clock>) -> Result<Self, Error> {
         let users = Users::open(db.clone(), Arc::clone(&clock), config).await?;
         let ledger = Ledger::start(db.clone(), Arc::clone(&clock), config.limits.queue_length).await?;
         #[cfg(debug_assertions)]

@@ -9,10 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::model::{Comment, FollowState, LikeState, Person, Post, PostDraft};
 use super::rules::{comment_not_found, post_not_found};
 use super::service::Activity;
-use crate::http::{Buyer, Caller, HttpError, InPath, Json, PageQuery, PageView, Path, Query, Routes};
+use crate::http::{Buyer, Caller, HttpError, InPath, Json, PageQuery, PageView, Path, Query, Routes, number};
 use crate::kernel::error::Error;
 use crate::kernel::ids::{CommentId, PostId, UserId};
-use crate::users::user_not_found;
 
 type Room = State<Arc<Activity>>;
 
@@ -42,11 +41,6 @@ pub fn routes(activity: Arc<Activity>) -> Routes {
         .with_state(activity)
 }
 
-/// The number in a path, without signs and spaces.
-fn number(text: &str) -> Option<i64> {
-    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
-}
-
 impl InPath for PostId {
     fn from_path(text: &str) -> Option<Self> {
         number(text).map(Self)
@@ -64,19 +58,6 @@ impl InPath for CommentId {
 
     fn unknown() -> Error {
         comment_not_found()
-    }
-}
-
-/// The user in a path.
-struct PathUser(UserId);
-
-impl InPath for PathUser {
-    fn from_path(text: &str) -> Option<Self> {
-        number(text).map(|id| Self(UserId(id)))
-    }
-
-    fn unknown() -> Error {
-        user_not_found()
     }
 }
 
@@ -247,7 +228,7 @@ async fn edit_post(
     Path(id): Path<PostId>,
     Json(body): Json<PostBody>,
 ) -> Answer<PostView> {
-    Ok(Json(activity.edit_post(actor, id, body.into()).await?.into()))
+    Ok(Json(activity.edit_post(actor, id, &body.into()).await?.into()))
 }
 
 /// Deletes a post.
@@ -349,20 +330,12 @@ async fn liked_comments(
 }
 
 /// Follows a user.
-async fn follow(
-    State(activity): Room,
-    Buyer(follower): Buyer,
-    Path(PathUser(followee)): Path<PathUser>,
-) -> Answer<FollowView> {
+async fn follow(State(activity): Room, Buyer(follower): Buyer, Path(followee): Path<UserId>) -> Answer<FollowView> {
     Ok(Json(activity.set_following(follower.user, followee, true).await?.into()))
 }
 
 /// Follows them no more.
-async fn unfollow(
-    State(activity): Room,
-    Buyer(follower): Buyer,
-    Path(PathUser(followee)): Path<PathUser>,
-) -> Answer<FollowView> {
+async fn unfollow(State(activity): Room, Buyer(follower): Buyer, Path(followee): Path<UserId>) -> Answer<FollowView> {
     Ok(Json(activity.set_following(follower.user, followee, false).await?.into()))
 }
 

@@ -6,7 +6,8 @@
 //! What becomes of what somebody wrote:
 //! - A deleted post is gone from every list, with its comments, its likes and its activities; a deleted comment likewise.
 //! - Somebody who is blocked writes nothing (the door refuses them); what they wrote stays, under their name.
-//! - Somebody who withdraws can't write either; what they wrote stays, under the name of a withdrawn user.
+//! - Somebody who withdraws can't write either; what they wrote stays, under the name of a withdrawn user. Their likes and
+//!   follows stay as well, so no count moves by it; nobody can begin to follow them.
 
 mod audit;
 mod follows;

@@ -32,24 +32,37 @@ pub(super) fn new_post(draft: &PostDraft) -> Result<Words, Error> {
     Ok(Words { title, content })
 }
 
-/// Checks what shall change in a post, whose words are `old`.
+/// A change of a post that passed every check; what is `None` stays.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct NewWords {
+    title: Option<String>,
+    content: Option<String>,
+}
+
+/// Checks what shall change in a post.
 ///
 /// # Errors
 /// `422` with every fault.
-pub(super) fn changed_post(draft: &PostDraft, old: Words) -> Result<Words, Error> {
+pub(super) fn new_words(draft: &PostDraft) -> Result<NewWords, Error> {
     let mut check = Check::new();
     let title = draft.title.as_deref().map(|text| title(&mut check, Some(text)));
     let content = draft.content.as_deref().map(|text| check.text("content", Some(text), 1, CONTENT_CHARS_MAX));
     check.done()?;
-    Ok(Words { title: title.unwrap_or(old.title), content: content.unwrap_or(old.content) })
+    Ok(NewWords { title, content })
+}
+
+impl NewWords {
+    /// What a post says then whose words were `old`.
+    pub(super) fn instead_of(self, old: &Words) -> Words {
+        Words {
+            title: self.title.unwrap_or_else(|| old.title.clone()),
+            content: self.content.unwrap_or_else(|| old.content.clone()),
+        }
+    }
 }
 
 fn title(check: &mut Check, title: Option<&str>) -> String {
-    let title = check.text("title", title, 1, TITLE_CHARS_MAX);
-    if title.contains(['\n', '\t']) {
-        check.fault("title", "bad_character", Text::fixed("A title is one line.", "제목은 한 줄이어야 합니다."));
-    }
-    title
+    check.line("title", title, 1, TITLE_CHARS_MAX)
 }
 
 /// Checks a comment's text.
@@ -100,9 +113,10 @@ pub(super) fn comment_not_found() -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::clock::Timestamp;
     use crate::kernel::ids::SessionId;
 
-    fn faults(result: Result<Words, Error>) -> Vec<(String, &'static str)> {
+    fn faults<T: std::fmt::Debug>(result: Result<T, Error>) -> Vec<(String, &'static str)> {
         let error = result.unwrap_err();
         error.parts().fields.iter().map(|fault| (fault.field.to_string(), fault.code)).collect()
     }
@@ -127,14 +141,15 @@ mod tests {
     #[test]
     fn what_is_not_given_stays() {
         let old = Words { title: "a".to_owned(), content: "b".to_owned() };
-        let new = changed_post(&draft(None, Some(" c ")), old.clone()).unwrap();
+        let new = new_words(&draft(None, Some(" c "))).unwrap().instead_of(&old);
         assert_eq!(new, Words { content: "c".to_owned(), ..old.clone() });
-        assert_eq!(faults(changed_post(&draft(Some(""), None), old)), [("title".to_owned(), "blank")]);
+        assert_eq!(new_words(&draft(None, None)).unwrap().instead_of(&old), old);
+        assert_eq!(faults(new_words(&draft(Some(""), None))), [("title".to_owned(), "blank")]);
     }
 
     #[test]
     fn authors_and_admins_change_things() {
-        let ann = Actor { user: UserId(1), role: Role::User, session: SessionId::fresh() };
+        let ann = Actor { user: UserId(1), role: Role::User, session: SessionId::fresh(), token_ends_at: Timestamp(1) };
         assert!(may_change(ann, UserId(1)).is_ok());
         assert_eq!(may_change(ann, UserId(2)).unwrap_err().code(), "forbidden");
         assert!(may_change(Actor { role: Role::Admin, ..ann }, UserId(2)).is_ok());

@@ -65,15 +65,16 @@ impl Activity {
     /// Changes a post's words; the time of the change is kept when they differ.
     ///
     /// # Errors
-    /// `404 post_not_found`, `403 forbidden`, `422` with every fault.
-    pub async fn edit_post(&self, actor: Actor, id: PostId, draft: PostDraft) -> Result<Post, Error> {
+    /// `422` with every fault, `404 post_not_found`, `403 forbidden`.
+    pub async fn edit_post(&self, actor: Actor, id: PostId, draft: &PostDraft) -> Result<Post, Error> {
+        let words = rules::new_words(draft)?;
         let now = self.clock.now();
         self.db
             .write(move |conn| {
                 let post = posts::find(conn, id, Some(actor.user))?.ok_or_else(post_not_found)?;
                 may_change(actor, post.writer.id)?;
                 let old = Words { title: post.title, content: post.content };
-                let new = rules::changed_post(&draft, old.clone())?;
+                let new = words.instead_of(&old);
                 if new != old {
                     posts::update(conn, id, &new, now)?;
                 }
@@ -206,7 +207,7 @@ impl Activity {
     /// Changes a comment's text; the time of the change is kept when it differs.
     ///
     /// # Errors
-    /// `404 comment_not_found`, `403 forbidden`, `422` on `content`.
+    /// `422` on `content`, `404 comment_not_found`, `403 forbidden`.
     pub async fn edit_comment(&self, actor: Actor, id: CommentId, content: Option<&str>) -> Result<Comment, Error> {
         let content = content.map(|content| rules::comment(Some(content))).transpose()?;
         let now = self.clock.now();

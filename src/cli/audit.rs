@@ -80,8 +80,10 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
     if audit.ok() {
         return Ok(());
     }
-    Err(Failure::failed("The rows break an invariant; see above.")
-        .hint("Stop the sale, keep a copy of the database as it is, and compare the movements with the orders."))
+    Err(Failure::failed(
+        "The rows break an invariant; see above.",
+        "Stop the sale, keep a copy of the database as it is, and compare the movements with the orders.",
+    ))
 }
 
 /// Proves the invariants of every room that has some.

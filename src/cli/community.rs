@@ -93,8 +93,8 @@ fn deed(Deed { actor, at, what }: Deed) -> activity::Deed {
 
 fn too_few_members() -> Error {
     let detail = Text::fixed(
-        "A community takes at least two active users; add some with --users.",
-        "커뮤니티에는 활성 사용자가 두 명 이상 필요합니다. --users로 추가하세요.",
+        "A community takes at least two active users.",
+        "커뮤니티에는 활성 사용자가 두 명 이상 필요합니다.",
     );
     Error::new(Kind::Conflict, "too_few_members", detail)
 }

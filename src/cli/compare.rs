@@ -39,7 +39,10 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     context.output().answer(&comparison, || people(&comparison))?;
     match comparison.regressions.len() {
         0 => Ok(()),
-        count => Err(Failure::failed(format!("Worse by more than {} %: {count}; see above.", args.threshold))),
+        count => Err(Failure::failed(
+            format!("Worse by more than {} %: {count}; see above.", args.threshold),
+            "Compare more than one run of each; --threshold allows more.",
+        )),
     }
 }
 

@@ -7,7 +7,7 @@ use super::output::Output;
 use crate::app::App;
 use crate::config::{Config, Settings};
 use crate::kernel::clock::SystemClock;
-use crate::store::Db;
+use crate::store::{Db, ServerLock};
 
 /// One run of the program.
 pub(super) struct Context {
@@ -41,6 +41,15 @@ impl Context {
     /// When the database or the signing secret can't be opened.
     pub(super) async fn app(&self) -> Result<App, Failure> {
         Ok(App::open(self.config(), Arc::new(SystemClock)).await?)
+    }
+
+    /// The same for the server, which has the database's lock.
+    ///
+    /// # Errors
+    /// When the database or the signing secret can't be opened.
+    pub(super) async fn served(&self, lock: &ServerLock) -> Result<App, Failure> {
+        let db = Db::open_served(&self.config().db, lock).await?;
+        Ok(App::on(db, self.config(), Arc::new(SystemClock)).await?)
     }
 
     /// Opens the database and brings its schema up to date.

@@ -1,5 +1,6 @@
 //! How a subcommand ends when it does not succeed: what people read, and the exit code.
 
+use super::hints;
 use crate::config::{Fault, SettingsError};
 use crate::kernel::error::{Error, FieldError};
 use crate::seed::SeedError;
@@ -9,11 +10,16 @@ const FAILED: u8 = 1;
 /// The exit code of a command line that makes no sense; clap uses the same.
 const WRONG_USAGE: u8 = 2;
 
+/// Refusals of what an argument names, decided without a look at the database.
+const OF_ARGUMENTS: [&str; 2] = ["scenario_not_found", "report_unwritable"];
+
 /// Why a subcommand did not succeed.
 #[derive(Debug)]
 pub(super) enum Failure {
     /// The services or the database refused.
     Refused(Error),
+    /// Values on the command line are not allowed, whatever is in the database.
+    Values(Error),
     /// The settings are wrong.
     Settings(SettingsError),
     /// The seed files are wrong.
@@ -23,7 +29,7 @@ pub(super) enum Failure {
         /// What went wrong.
         what: String,
         /// What to do about it.
-        hint: Option<String>,
+        hint: String,
         /// [`FAILED`] or [`WRONG_USAGE`].
         exit_code: u8,
     },
@@ -34,28 +40,26 @@ pub(super) enum Failure {
 }
 
 impl Failure {
-    /// A failure without a hint.
-    pub(super) fn failed(what: impl Into<String>) -> Self {
-        Self::Told { what: what.into(), hint: None, exit_code: FAILED }
+    /// Something did not work out.
+    pub(super) fn failed(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Told { what: what.into(), hint: hint.into(), exit_code: FAILED }
     }
 
     /// A command line that clap lets through and that makes no sense all the same.
     pub(super) fn usage(what: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self::Told { what: what.into(), hint: Some(hint.into()), exit_code: WRONG_USAGE }
+        Self::Told { what: what.into(), hint: hint.into(), exit_code: WRONG_USAGE }
     }
 
-    /// Adds what to do about it, to a failure of the command line's own.
-    #[must_use]
-    pub(super) fn hint(mut self, text: impl Into<String>) -> Self {
-        if let Self::Told { hint, .. } = &mut self {
-            *hint = Some(text.into());
-        }
-        self
+    /// What a service says that was given values from the command line as they are: fields at fault are those values.
+    pub(super) fn of_values(error: Error) -> Self {
+        if error.parts().fields.is_empty() { Self::Refused(error) } else { Self::Values(error) }
     }
 
     /// What the process ends with.
     pub(super) fn exit_code(&self) -> u8 {
         match self {
+            Self::Values(_) => WRONG_USAGE,
+            Self::Refused(error) if OF_ARGUMENTS.contains(&error.code()) => WRONG_USAGE,
             Self::Settings(error) if error.0.iter().any(|fault| fault.on_command_line) => WRONG_USAGE,
             Self::Refused(_) | Self::Settings(_) | Self::Seeds(_) | Self::Interrupted => FAILED,
             Self::Told { exit_code, .. } => *exit_code,
@@ -63,22 +67,30 @@ impl Failure {
         }
     }
 
-    /// What people read: each problem, and what to do about it.
-    pub(super) fn problems(&self) -> Vec<(String, Option<String>)> {
+    /// What people read who typed `command`: each problem, and what to do about it.
+    pub(super) fn problems(&self, command: &str) -> Vec<(String, String)> {
+        let with = |hint: &str, what: Vec<String>| what.into_iter().map(|what| (what, hint.to_owned())).collect();
         match self {
-            Self::Refused(error) if !error.parts().fields.is_empty() => {
-                error.parts().fields.iter().map(|fault| (fault_in(fault), None)).collect()
-            }
-            Self::Refused(error) => vec![(error.to_string(), hint_for(error.code()).map(str::to_owned))],
+            Self::Refused(error) => with(&hints::of(error, command), told(error)),
+            Self::Values(error) => with(&hints::of_values(command), told(error)),
             Self::Settings(error) => {
-                error.0.iter().map(|Fault { what, hint, .. }| (what.clone(), Some(hint.clone()))).collect()
+                error.0.iter().map(|Fault { what, hint, .. }| (what.clone(), hint.clone())).collect()
             }
-            Self::Seeds(error) => error.0.iter().map(|fault| (format!("{fault}."), None)).collect(),
+            Self::Seeds(error) => with(hints::OF_SEEDS, error.0.iter().map(|fault| format!("{fault}.")).collect()),
             Self::Told { what, hint, .. } => vec![(what.clone(), hint.clone())],
-            Self::Interrupted => vec![("Interrupted.".to_owned(), None)],
+            Self::Interrupted => with(hints::OF_INTERRUPTION, vec!["Interrupted.".to_owned()]),
             Self::ReaderGone => Vec::new(),
         }
     }
+}
+
+/// Each fault by itself, where there are several.
+fn told(error: &Error) -> Vec<String> {
+    if !error.parts().fields.is_empty() {
+        return error.parts().fields.iter().map(fault_in).collect();
+    }
+    let text = error.to_string();
+    if error.code() == "scenario_invalid" { text.lines().map(str::to_owned).collect() } else { vec![text] }
 }
 
 /// A field's fault, under the name of the flag that it came from: `opensAt` is `--opens-at` here.
@@ -97,31 +109,6 @@ fn fault_in(fault: &FieldError) -> String {
         }
     }
     format!("{flag}: {}", fault.detail.en)
-}
-
-/// What to do about a refusal, where that is more than reading it.
-fn hint_for(code: &str) -> Option<&'static str> {
-    Some(match code {
-        "database_unavailable" => {
-            "Check that the path is a preorder database that you may write to, or name another with --db sqlite:PATH."
-        }
-        "schema_newer" => "Use the preorder that wrote it, or name another database with --db sqlite:PATH.",
-        "busy" | "database_locked" => "Try again in a moment; another process may be at work on this database.",
-        "database_served" => "Stop the other server first, or name another database with --db sqlite:PATH.",
-        "storage_full" => "Free some space and try again.",
-        "server_unreachable" => "Start one with 'preorder serve', or leave --url out: a temporary server is used then.",
-        "not_preorder" => "'preorder serve' prints the URL to give here.",
-        "other_server" => {
-            "Name the server's own database with --db, or leave --url out: a temporary server is used then."
-        }
-        "user_not_found" => "'preorder user list' shows every user.",
-        "session_not_found" => "'preorder user sessions EMAIL' lists them.",
-        "mail_settings" => "'preorder config show' lists what is set under mail.",
-        "product_not_found" => "'preorder product list' shows every product.",
-        "order_not_found" => "'preorder order list' shows every order.",
-        "internal" => "Run it again with -v to see more.",
-        _ => return None,
-    })
 }
 
 impl From<Error> for Failure {

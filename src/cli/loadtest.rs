@@ -49,11 +49,11 @@ struct Rehearsal {
     #[arg(default_value = SCENARIO_DEFAULT)]
     scenario: String,
     /// A server on this machine that runs on the database of --db [default: a temporary server of the run's own].
-    #[arg(long)]
+    #[arg(long, value_parser = loadtest::parse_url)]
     url: Option<String>,
     /// How many different buyers come [default: as the scenario says].
-    #[arg(long, value_name = "N")]
-    users: Option<usize>,
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=BUYERS_MAX))]
+    users: Option<u32>,
     /// How long buyers are let in, such as 45s or 5m [default: as the scenario says].
     #[arg(long, value_name = "TIME", value_parser = loadtest::parse_duration)]
     duration: Option<Duration>,
@@ -106,7 +106,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
         }
         return compare::run(&compared, context);
     }
-    let overrides = Overrides { buyers: args.users, stock: None, duration: args.duration };
+    let overrides = Overrides { buyers: args.users.map(count), stock: None, duration: args.duration };
     let scenario = Scenario::load(&args.scenario)?.with(overrides)?;
     let mut repeat = format!("preorder loadtest {} --seed {}", args.scenario, args.seed);
     for (flag, value) in [
@@ -134,8 +134,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
 /// # Errors
 /// When the verdict is 'fail', or there is none.
 pub(super) async fn demo(args: DemoArgs, context: &Context) -> Result<(), Failure> {
-    let buyers = args.buyers.map(|buyers| usize::try_from(buyers).unwrap_or(usize::MAX));
-    let overrides = Overrides { buyers, stock: args.stock, duration: None };
+    let overrides = Overrides { buyers: args.buyers.map(count), stock: args.stock, duration: None };
     let scenario = Scenario::load(SCENARIO_DEFAULT)?.with(overrides)?;
     let output = context.output();
     output.note(format_args!(
@@ -153,6 +152,10 @@ pub(super) async fn demo(args: DemoArgs, context: &Context) -> Result<(), Failur
         planted_fault: context.config().planted_fault,
     };
     rehearse(plan, None, context).await
+}
+
+fn count(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
 }
 
 /// The text of a scenario that was loaded, for the report.
@@ -180,7 +183,10 @@ async fn rehearse(plan: RunPlan, file: Option<PathBuf>, context: &Context) -> Re
         claimed.write(&report)?;
         context.output().note(format_args!("The report is in {}.", file.display()));
     }
-    if report.passed() { Ok(()) } else { Err(Failure::failed("The verdict is 'fail'; see above.")) }
+    if report.passed() {
+        return Ok(());
+    }
+    Err(Failure::failed("The verdict is 'fail'; see above.", "loadtest/README.md tells what has to hold, and why."))
 }
 
 /// Draws the progress for as long as it is polled; the bar goes with it.

@@ -11,7 +11,9 @@ use super::failure::Failure;
 /// # Errors
 /// When the filter can't be read or a log was started before.
 pub(super) fn start(filter: &str, verbose: u8, quiet: u8) -> Result<(), Failure> {
-    let cannot = |why: String| Failure::failed(format!("The log can't be started: {why}."));
+    let cannot = |why: String| {
+        Failure::failed(format!("The log can't be started: {why}."), "'preorder config show' tells what log.filter is.")
+    };
     let filter = EnvFilter::try_new(directives(filter, verbose, quiet)).map_err(|error| cannot(error.to_string()))?;
     tracing_subscriber::fmt()
         .with_env_filter(filter)

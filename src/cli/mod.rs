@@ -12,6 +12,7 @@ mod config;
 mod context;
 mod db;
 mod failure;
+mod hints;
 mod loadtest;
 mod logging;
 mod order;
@@ -26,7 +27,7 @@ mod user;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{ArgAction, Parser, Subcommand};
+use clap::{ArgAction, ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use self::context::Context;
@@ -130,14 +131,22 @@ impl Command {
 /// Runs the program with this process's arguments.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
+    let parsed =
+        Cli::command().try_get_matches().and_then(|typed| Ok((command(&typed), Cli::from_arg_matches(&typed)?)));
+    let (command, cli) = match parsed {
+        Ok(parsed) => parsed,
         Err(usage) => return output::usage(&usage),
     };
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => output::failure(&failure),
+        Err(failure) => output::failure(&failure, &command),
     }
+}
+
+/// The subcommand that was typed, such as `product add`.
+fn command(typed: &ArgMatches) -> String {
+    let names = std::iter::successors(typed.subcommand(), |(_, rest)| rest.subcommand()).map(|(name, _)| name);
+    names.collect::<Vec<_>>().join(" ")
 }
 
 fn run(cli: Cli) -> Result<(), Failure> {
@@ -151,10 +160,10 @@ fn run(cli: Cli) -> Result<(), Failure> {
     logging::start(&settings.config.log, cli.global.verbose, cli.global.quiet)?;
 
     allow_many_connections();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::failed(format!("The runtime can't be started: {error}.")))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
+        let hint = "Look at the limits on processes and open files ('ulimit -a').";
+        Failure::failed(format!("The runtime can't be started: {error}."), hint)
+    })?;
     let context = Context::new(settings, Output::new(cli.global.json, cli.global.quiet > 0));
     let result = runtime.block_on(cli.command.run(&context));
     // After Ctrl-C a blocking task may still be at work; nobody waits for its answer any more.
@@ -184,9 +193,7 @@ async fn until_interrupted(work: impl Future<Output = Result<(), Failure>>) -> R
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
-    use super::Cli;
+    use super::*;
 
     #[test]
     fn the_arguments_are_consistent() {

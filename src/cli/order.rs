@@ -5,10 +5,12 @@ use std::io::Write as _;
 use super::context::Context;
 use super::failure::Failure;
 use super::output::{self, Items, Table, fields};
+use super::user::somebody;
 use crate::app::App;
+use crate::kernel::error::Error;
 use crate::kernel::ids::{OrderId, ProductId, UserId};
 use crate::kernel::page::PageRequest;
-use crate::ledger::{Mover, Order, OrderFilter, Reason, Refusal, State};
+use crate::ledger::{Mover, Order, OrderFilter, Reason, State};
 use crate::purchases::http::OrderView;
 
 /// Orders that `order list` shows when nobody says how many.
@@ -30,12 +32,12 @@ pub(super) enum Args {
     /// Show one order.
     Show {
         /// The order's id.
-        id: String,
+        id: OrderId,
     },
     /// Cancel a held order, or pay a completed one back; its units go back on sale.
     Cancel {
         /// The order's id.
-        id: String,
+        id: OrderId,
     },
     /// Print every order, the newest first.
     Export {
@@ -60,11 +62,11 @@ pub(super) enum Format {
 #[derive(Debug, clap::Args)]
 pub(super) struct FilterArgs {
     /// Only this buyer's: an e-mail address or a user's number.
-    #[arg(long)]
+    #[arg(long, value_parser = somebody)]
     buyer: Option<String>,
     /// Only of this product.
     #[arg(long, value_name = "ID")]
-    product: Option<String>,
+    product: Option<ProductId>,
     /// Only in this state.
     #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(State::ALL.iter().map(|state| state.as_str())))]
     state: Option<String>,
@@ -76,12 +78,7 @@ impl FilterArgs {
             Some(typed) => Some(app.users.find(&typed).await?.id),
             None => None,
         };
-        let product = self.product.map(|id| id.parse::<ProductId>()).transpose();
-        Ok(OrderFilter {
-            buyer,
-            product: product.map_err(|_| Failure::Refused(Refusal::ProductNotFound.into()))?,
-            state: self.state.and_then(|word| word.parse().ok()),
-        })
+        Ok(OrderFilter { buyer, product: self.product, state: self.state.and_then(|word| word.parse().ok()) })
     }
 }
 
@@ -90,17 +87,18 @@ impl FilterArgs {
 /// # Errors
 /// What the services refuse.
 pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
+    if let Args::Export { format: Format::Csv, .. } = args
+        && context.output().is_json()
+    {
+        return Err(Failure::usage("--format csv and --json contradict each other.", "Leave one of them out."));
+    }
     let app = context.app().await?;
     match args {
         Args::List { filter, limit } => list(context, &app, filter.filter(&app).await?, limit).await,
-        Args::Show { id } => shown(context, app.purchases.any(order_id(&id)?).await?),
-        Args::Cancel { id } => shown(context, app.purchases.end(order_id(&id)?, Mover::Console).await?),
+        Args::Show { id } => shown(context, app.purchases.any(id).await?),
+        Args::Cancel { id } => shown(context, app.purchases.end(id, Mover::Console).await?),
         Args::Export { format, filter } => export(&app, filter.filter(&app).await?, format).await,
     }
-}
-
-fn order_id(typed: &str) -> Result<OrderId, Failure> {
-    typed.parse().map_err(|_| Failure::Refused(Refusal::OrderNotFound.into()))
 }
 
 fn shown(context: &Context, order: Order) -> Result<(), Failure> {
@@ -198,7 +196,7 @@ fn harmless(cell: &str) -> String {
 }
 
 fn cannot_write(error: impl std::fmt::Display) -> Failure {
-    Failure::failed(format!("The orders can't be written: {error}."))
+    Failure::from(Error::internal(format!("writing orders: {error}")))
 }
 
 #[cfg(test)]

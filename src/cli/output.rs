@@ -14,6 +14,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use super::failure::Failure;
+use crate::kernel::error::Error;
 
 /// Where a subcommand's words go.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +28,11 @@ impl Output {
         Self { json, quiet }
     }
 
+    /// Whether a program reads it.
+    pub(super) fn is_json(self) -> bool {
+        self.json
+    }
+
     /// Prints the answer: `document` for programs, or the text that `people` makes.
     ///
     /// # Errors
@@ -38,7 +44,7 @@ impl Output {
     ) -> Result<(), Failure> {
         if self.json {
             let json = serde_json::to_string_pretty(document)
-                .map_err(|error| Failure::failed(format!("The answer can't be written as JSON: {error}.")))?;
+                .map_err(|error| Error::internal(format!("writing the answer as JSON: {error}")))?;
             line(json)
         } else {
             line(people())
@@ -89,15 +95,20 @@ pub(super) fn bytes(bytes: &[u8]) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(|error| match error.kind() {
         io::ErrorKind::BrokenPipe => Failure::ReaderGone,
-        _ => Failure::failed(format!("The answer can't be written: {error}.")),
+        _ => Failure::failed(
+            format!("The answer can't be written: {error}."),
+            "Look at where standard output goes: a disk may be full.",
+        ),
     })
 }
 
-/// Tells on stderr what went wrong, and gives the exit code.
-pub(super) fn failure(failure: &Failure) -> ExitCode {
-    for (what, hint) in failure.problems() {
+/// Tells whoever typed `command` what went wrong, and gives the exit code. What is the matter with several things is told
+/// of each, and what to do about all of them once.
+pub(super) fn failure(failure: &Failure, command: &str) -> ExitCode {
+    let problems = failure.problems(command);
+    for (index, (what, hint)) in problems.iter().enumerate() {
         to_stderr(&format!("error: {what}\n"));
-        if let Some(hint) = hint {
+        if problems.get(index + 1).is_none_or(|(_, next)| next != hint) {
             to_stderr(&format!("hint: {hint}\n"));
         }
     }
@@ -116,11 +127,12 @@ pub(super) fn usage(message: &clap::Error) -> ExitCode {
     ExitCode::from(u8::try_from(message.exit_code()).unwrap_or(u8::MAX))
 }
 
-/// Turns clap's `tip:` lines and its last line into `hint:` lines, and Rust's words about numbers into a user's.
+/// Turns clap's `tip:` lines and its last line into `hint:` lines, and words for programmers into a user's.
 fn with_our_hints(text: &str) -> String {
     text.replace("\n  tip: ", "\nhint: ")
         .replace("\nFor more information, try '--help'.", "\nhint: try '--help'")
         .replace("invalid digit found in string", "it must be a whole number")
+        .replace("failed to parse a UUID", "it must be an id as the lists show them")
 }
 
 /// There is no better place to complain when stderr is gone.

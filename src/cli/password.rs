@@ -9,6 +9,9 @@ use super::failure::Failure;
 /// The longest line that is read from stdin, in bytes; the services' own limit is lower.
 const BYTES_MAX: u64 = 4_096;
 
+/// How to give a password without a terminal.
+const ON_STDIN: &str = "For example: printf %s \"$PASSWORD\" | preorder user add … --password-stdin";
+
 /// How a subcommand gets a password. Ask before anything is awaited: up to then, Ctrl-C at the prompt ends the process
 /// and gives the terminal its echo back.
 #[derive(Debug, Clone, Copy, clap::Args)]
@@ -37,22 +40,20 @@ impl PasswordArgs {
             .with_prompt("New password")
             .with_confirmation("Once more", "The two are not the same; again.")
             .interact()
-            .map_err(|error| Failure::failed(format!("The password can't be read: {error}.")))
+            .map_err(|error| Failure::failed(format!("The password can't be read: {error}."), ON_STDIN))
     }
 }
 
 /// The reader's only line, without its end.
 fn from_reader(reader: impl Read) -> Result<String, Failure> {
     let mut text = String::new();
-    reader
-        .take(BYTES_MAX)
-        .read_to_string(&mut text)
-        .map_err(|error| Failure::failed(format!("The password can't be read from standard input: {error}.")))?;
+    reader.take(BYTES_MAX).read_to_string(&mut text).map_err(|error| {
+        Failure::failed(format!("The password can't be read from standard input: {error}."), ON_STDIN)
+    })?;
     let line = text.strip_suffix('\n').unwrap_or(&text);
     let line = line.strip_suffix('\r').unwrap_or(line);
     if line.is_empty() || line.contains('\n') {
-        return Err(Failure::failed("Standard input must hold the password on one line.")
-            .hint("For example: printf %s \"$PASSWORD\" | preorder user add … --password-stdin"));
+        return Err(Failure::usage("Standard input must hold the password on one line.", ON_STDIN));
     }
     Ok(line.to_owned())
 }

@@ -8,9 +8,10 @@ use super::output::{Items, Table, fields};
 use crate::app::App;
 use crate::kernel::ids::ProductId;
 use crate::kernel::page::{LIMIT_MAX, PageRequest};
-use crate::ledger::{Kind, Mover, Refusal};
+use crate::ledger::{Kind, Mover};
 use crate::products::http::ProductView;
-use crate::products::{Change, Product, ProductDraft};
+use crate::products::{self, Change, Product, ProductDraft};
+use crate::stock;
 use crate::stock::http::{MovementView, StockView};
 
 /// What `product` takes.
@@ -23,7 +24,7 @@ pub(super) enum Args {
     /// Show one product.
     Show {
         /// The product's id.
-        id: String,
+        id: ProductId,
     },
     /// Change a product; its orders keep their price and their hold.
     Edit(EditArgs),
@@ -32,7 +33,7 @@ pub(super) enum Args {
     /// Take a product off sale for good; its orders stay.
     Delete {
         /// The product's id.
-        id: String,
+        id: ProductId,
     },
 }
 
@@ -159,7 +160,7 @@ impl From<Changes> for Change {
 #[derive(Debug, clap::Args)]
 pub(super) struct EditArgs {
     /// The product's id.
-    id: String,
+    id: ProductId,
     #[command(flatten)]
     changes: Changes,
 }
@@ -168,7 +169,7 @@ pub(super) struct EditArgs {
 #[derive(Debug, clap::Args)]
 pub(super) struct RestockArgs {
     /// The product's id.
-    id: String,
+    id: ProductId,
     /// How many units; a negative number takes available units off sale.
     #[arg(long, value_name = "UNITS", allow_negative_numbers = true)]
     by: i64,
@@ -182,30 +183,27 @@ pub(super) struct RestockArgs {
 /// # Errors
 /// What the services refuse.
 pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
-    if let Args::Edit(EditArgs { changes, .. }) = &args {
-        changes.at_least_one()?;
-    }
+    // Before the database is opened: what is wrong with the values is wrong with the command line.
+    let wanted = Wanted::check(args)?;
     let app = context.app().await?;
-    match args {
-        Args::Add(args) => {
-            let product = app.products.add(&args.into(), Mover::Console).await?;
+    match wanted {
+        Wanted::Add(draft) => {
+            let product = app.products.add(&draft, Mover::Console).await?;
             shown(context, &Shown::new(&product, &app))
         }
-        Args::List => list(context, &app).await,
-        Args::Show { id } => shown(context, &Shown::new(&app.products.get(&product_id(&id)?).await?, &app)),
-        Args::Edit(EditArgs { id, changes }) => {
-            let product = app.products.edit(&product_id(&id)?, changes.into()).await?;
+        Wanted::List => list(context, &app).await,
+        Wanted::Show(id) => shown(context, &Shown::new(&app.products.get(&id).await?, &app)),
+        Wanted::Edit(id, change) => {
+            let product = app.products.edit(&id, change).await?;
             shown(context, &Shown::new(&product, &app))
         }
-        Args::Restock(RestockArgs { id, by, reason }) => {
-            let id = product_id(&id)?;
+        Wanted::Restock(RestockArgs { id, by, reason }) => {
             let movement = app.stock.adjust(id.clone(), by, reason.as_deref(), Mover::Console).await?;
             let available = app.stock.live(&id)?.stock.available;
             let document = MovementView::from(movement);
             context.output().answer(&document, || format!("{id} now has {available} units available ({by:+})."))
         }
-        Args::Delete { id } => {
-            let id = product_id(&id)?;
+        Wanted::Delete(id) => {
             app.products.delete(&id).await?;
             let document = serde_json::json!({ "id": id.as_str(), "deleted": true });
             context.output().answer(&document, || format!("{id} is off sale; its orders stay."))
@@ -213,8 +211,39 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
     }
 }
 
-fn product_id(typed: &str) -> Result<ProductId, Failure> {
-    typed.parse().map_err(|_| Failure::Refused(Refusal::ProductNotFound.into()))
+/// What is to be done, with values that could be allowed.
+enum Wanted {
+    Add(ProductDraft),
+    List,
+    Show(ProductId),
+    Edit(ProductId, Change),
+    Restock(RestockArgs),
+    Delete(ProductId),
+}
+
+impl Wanted {
+    fn check(args: Args) -> Result<Self, Failure> {
+        Ok(match args {
+            Args::Add(args) => {
+                let draft = args.into();
+                products::check_draft(&draft).map_err(Failure::of_values)?;
+                Self::Add(draft)
+            }
+            Args::List => Self::List,
+            Args::Show { id } => Self::Show(id),
+            Args::Edit(EditArgs { id, changes }) => {
+                changes.at_least_one()?;
+                let change = changes.into();
+                products::check_change(&change).map_err(Failure::of_values)?;
+                Self::Edit(id, change)
+            }
+            Args::Restock(args) => {
+                stock::check_adjustment(args.by, args.reason.as_deref()).map_err(Failure::of_values)?;
+                Self::Restock(args)
+            }
+            Args::Delete { id } => Self::Delete(id),
+        })
+    }
 }
 
 /// A product with its counts.

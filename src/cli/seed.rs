@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
+use indicatif::ProgressBar;
 use serde::Serialize;
 
 use super::community::add_community;
@@ -14,8 +15,9 @@ use crate::kernel::error::{Error, Kind};
 use crate::kernel::ids::OrderId;
 use crate::ledger::Mover;
 use crate::products::ProductDraft;
+use crate::seed::files::{self, SeedFiles};
 use crate::seed::texts::Texts;
-use crate::seed::{SeedProduct, SeedUser, files, generate};
+use crate::seed::{SeedProduct, SeedUser, generate};
 use crate::users::{self, NewUser};
 
 /// The password that every generated user shares: its hash is made once, which is what makes seeding fast.
@@ -68,6 +70,10 @@ struct Added {
 /// Faults of the seed files, all at once, before anything is written; what the services refuse.
 pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let (files, texts) = match &args.from {
+        Some(folder) if !folder.is_dir() => {
+            let what = format!("There is no folder {}.", folder.display());
+            return Err(Failure::usage(what, "Name one that is there with --from, or leave it out."));
+        }
         Some(folder) => (files::from_folder(folder)?, Texts::from_folder(folder)?),
         None => (files::embedded()?, Texts::embedded()?),
     };
@@ -77,31 +83,58 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let app = context.app().await?;
     let count = files.products.len() as u64 + u64::from(args.products) + u64::from(generated) + u64::from(args.posts);
     let bar = context.output().progress("seeding", count);
+    let added = add(&app, &args, (files, texts), generated, &bar).await.map_err(in_part)?;
+    bar.finish_and_clear();
+    context.output().answer(&added, || people(&added, args.posts > 0))
+}
+
+async fn add(
+    app: &App,
+    args: &Args,
+    (files, texts): (SeedFiles, Texts),
+    generated: u32,
+    bar: &ProgressBar,
+) -> Result<Added, Error> {
     let mut products = 0;
     for product in files.products.into_iter().chain(generate::products(args.seed, args.products)) {
-        products += usize::from(add_product(&app, product).await?);
+        products += usize::from(add_product(app, product).await?);
         bar.inc(1);
     }
     let mut users = 0;
     for user in files.users {
-        users += usize::from(add_user(&app, user).await?);
+        users += usize::from(add_user(app, user).await?);
     }
-    users += add_buyers(&app, args.seed, generated, |added| bar.inc(added as u64)).await?;
+    users += add_buyers(app, args.seed, generated, |added| bar.inc(added as u64)).await?;
     let SeedCounts { posts, comments, likes, follows } =
-        add_community(&app, (args.seed, texts), args.posts, |posts| bar.inc(posts.into())).await?;
-    bar.finish_and_clear();
+        add_community(app, (args.seed, texts), args.posts, |posts| bar.inc(posts.into())).await?;
     let generated_password = (generated > 0).then_some(GENERATED_PASSWORD);
-    context.output().answer(&Added { products, users, posts, comments, likes, follows, generated_password }, || {
-        let mut text = format!("Added {products} products and {users} users");
-        if args.posts > 0 {
-            let _ = write!(text, ", {posts} posts with {comments} comments and {likes} likes, and {follows} follows");
-        }
-        text.push_str("; what was there before stays as it is.");
-        if let Some(password) = generated_password {
-            let _ = write!(text, "\nThe generated users share one password, hashed once: {password}");
-        }
-        text
-    })
+    Ok(Added { products, users, posts, comments, likes, follows, generated_password })
+}
+
+fn people(added: &Added, with_posts: bool) -> String {
+    let Added { products, users, posts, comments, likes, follows, generated_password } = added;
+    let mut text = format!("Added {products} products and {users} users");
+    if with_posts {
+        let _ = write!(text, ", {posts} posts with {comments} comments and {likes} likes, and {follows} follows");
+    }
+    text.push_str("; what was there before stays as it is.");
+    if let Some(password) = generated_password {
+        let _ = write!(text, "\nThe generated users share one password, hashed once: {password}");
+    }
+    text
+}
+
+/// What a seeding that stopped has done. It is many commits, and an error's own words are about the last of them.
+fn in_part(error: Error) -> Failure {
+    let what = match error.code() {
+        "storage_full" => "The disk is full",
+        "storage_failed" => "The disk failed (a full one can look like this)",
+        _ => return Failure::Refused(error),
+    };
+    Failure::failed(
+        format!("{what}; what was added before stays."),
+        "Free some space and run it again: what is there is not added twice.",
+    )
 }
 
 /// Adds a product unless its id is taken.

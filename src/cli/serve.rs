@@ -10,8 +10,12 @@ use super::context::Context;
 use super::failure::Failure;
 use super::output;
 use crate::config::Flag;
+use crate::kernel::error::Error;
 use crate::server;
 use crate::store::{Db, ServerLock};
+
+/// What to do when an address is taken.
+const OTHER_ADDRESS: &str = "Choose another with --listen; port 0 takes any free one.";
 
 /// What `serve` takes.
 #[derive(Debug, Clone, clap::Args)]
@@ -43,14 +47,13 @@ impl Args {
 /// When the database is another server's, the address is taken, the disk fails, or requests had to be cut off.
 pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let config = context.config();
-    let _lock = ServerLock::take(&config.db)?;
-    let app = context.app().await?;
-    let listener = server::listen(config.listen).map_err(|error| {
-        Failure::failed(format!("{} can't be listened on: {error}.", config.listen))
-            .hint("Choose another with --listen; port 0 takes any free one.")
-    })?;
-    let address =
-        listener.local_addr().map_err(|error| Failure::failed(format!("No address to listen on: {error}.")))?;
+    let lock = ServerLock::take(&config.db)?;
+    let app = context.served(&lock).await?;
+    let listener = server::listen(config.listen)
+        .map_err(|error| Failure::failed(format!("{} can't be listened on: {error}.", config.listen), OTHER_ADDRESS))?;
+    let address = listener
+        .local_addr()
+        .map_err(|error| Failure::failed(format!("No address to listen on: {error}."), OTHER_ADDRESS))?;
     output::line(format!("preorder is ready at http://{address}"))?;
 
     let failure = Arc::new(tokio::sync::OnceCell::new());
@@ -58,23 +61,31 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let served = server::serve(&app, server::door(&app, &config.target), listener, stop).await;
     // A charge can outlive every request, and on a failed disk it can't be settled: the next start asks about it again.
     let patience = Duration::from_secs(config.limits.shutdown_timeout_s);
-    if failure.get().is_none() && tokio::time::timeout(patience, app.payments.settled()).await.is_err() {
-        tracing::warn!("some charges are not answered yet; the next start asks about them again");
-    }
+    let charges = async {
+        if failure.get().is_none() && tokio::time::timeout(patience, app.payments.settled()).await.is_err() {
+            tracing::warn!("some charges are not answered yet; the next start asks about them again");
+        }
+    };
+    let letters = async {
+        if let Err(count) = app.users.letters_sent(patience).await {
+            tracing::warn!(count, "letters were not sent; their readers may ask for others");
+        }
+    };
+    tokio::join!(charges, letters);
     if let Some(why) = failure.get() {
-        return Err(disk_failed(why));
+        return Err(stopped(why));
     }
     tracing::info!("stopped");
     served.map_err(Failure::from)
 }
 
 /// Ends when the server shall stop.
-async fn stop(db: Db, until_stdin_closes: bool, failure: Arc<tokio::sync::OnceCell<String>>) {
+async fn stop(db: Db, until_stdin_closes: bool, failure: Arc<tokio::sync::OnceCell<Error>>) {
     let mut failed = db.failure();
     tokio::select! {
         () = asked_to_stop() => tracing::info!("stopping: answering what is in flight"),
         () = stdin_closed(), if until_stdin_closes => {}
-        Ok(why) = failed.wait_for(Option::is_some) => drop(failure.set(why.clone().unwrap_or_default())),
+        Ok(why) = failed.wait_for(Option::is_some) => drop(why.clone().map(|why| failure.set(why))),
     }
 }
 
@@ -94,8 +105,18 @@ async fn stdin_closed() {
     while stdin.read(&mut byte).await.is_ok_and(|read| read > 0) {}
 }
 
-fn disk_failed(why: &str) -> Failure {
-    Failure::failed(format!("The disk failed ({why}), and the server stopped: nothing more can be written safely.")).hint(
-        "Every answered order is on disk. Mend or change the disk, then start again; the ledger recovers by itself.",
+/// Why a server stopped by itself.
+fn stopped(why: &Error) -> Failure {
+    if !why.is_storage_failed() {
+        return Failure::failed(
+            format!("{why} The server stopped: it can't write there any more."),
+            "Start the server of the program that changed it.",
+        );
+    }
+    let what = why.parts().internal.as_deref().unwrap_or("no more is known");
+    Failure::failed(
+        format!("The disk failed ({what}), and the server stopped: nothing more can be written safely."),
+        "A full disk can look like this. Every answered order is on disk: free some space, or mend the disk, then start \
+         again; the ledger recovers by itself.",
     )
 }

@@ -76,10 +76,7 @@ impl<'a> LocalShop<'a> {
 
 fn too_few_users(there: usize, wanted: usize) -> Error {
     let detail = Text::made(
-        format!(
-            "The database has {there} active users, and {wanted} buyers shall come; add some with 'preorder seed \
-             --users {wanted}', or send fewer with --users."
-        ),
+        format!("The database has {there} active users, and {wanted} buyers shall come."),
         format!("활성 사용자가 {there}명뿐입니다. 필요한 구매자는 {wanted}명입니다."),
     );
     Error::new(Kind::Conflict, "too_few_users", detail)

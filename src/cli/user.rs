@@ -13,7 +13,7 @@ use crate::kernel::error::Error;
 use crate::kernel::ids::{SessionId, UserId};
 use crate::kernel::page::PageRequest;
 use crate::users::http::{ProfileView, UserView};
-use crate::users::{NewUser, Session, User, UserFilter};
+use crate::users::{Email, NewUser, Session, User, UserFilter};
 
 /// Users that a list reads at a time.
 const LIST_PAGE: u32 = 1_000;
@@ -47,7 +47,7 @@ pub(super) enum Args {
 #[derive(Debug, clap::Args)]
 pub(super) struct WhoArgs {
     /// The user's e-mail address, or number.
-    #[arg(value_name = "EMAIL")]
+    #[arg(value_name = "EMAIL", value_parser = somebody)]
     user: String,
 }
 
@@ -107,11 +107,17 @@ pub(super) struct SetPasswordArgs {
 #[group(required = true, multiple = false)]
 pub(super) struct TokenArgs {
     /// The user's e-mail address, or number.
-    #[arg(value_name = "EMAIL")]
+    #[arg(value_name = "EMAIL", value_parser = somebody)]
     user: Option<String>,
     /// Print a token for every active user, one a line.
     #[arg(long)]
     all: bool,
+}
+
+/// What can name a user, as it was typed.
+pub(super) fn somebody(typed: &str) -> Result<String, &'static str> {
+    let names = typed.parse::<i64>().is_ok() || typed.parse::<Email>().is_ok();
+    if names { Ok(typed.to_owned()) } else { Err("an e-mail address, such as ann@example.com, or a user's number") }
 }
 
 fn role() -> impl clap::builder::TypedValueParser<Value = Role> {
@@ -137,7 +143,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let changed = match args {
         Args::Add(AddArgs { email, name, role, greeting, .. }) => {
             let new = NewUser { email: Some(email), name: Some(name), password, greeting: Some(greeting) };
-            app.users.add(new, role).await?
+            app.users.add(new, role).await.map_err(Failure::of_values)?
         }
         Args::List => return list(context, &app).await,
         Args::Sessions(SessionsArgs { who, revoke, revoke_all }) => {
@@ -157,7 +163,8 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
         }
         Args::SetRole(SetRoleArgs { who, role }) => app.users.set_role(id(who).await?, role).await?,
         Args::SetPassword(SetPasswordArgs { who, .. }) => {
-            app.users.set_password(id(who).await?, password.unwrap_or_default()).await?
+            let id = id(who).await?;
+            app.users.set_password(id, password.unwrap_or_default()).await.map_err(Failure::of_values)?
         }
         Args::Block(who) => app.users.block(id(who).await?).await?,
         Args::Unblock(who) => app.users.unblock(id(who).await?).await?,

@@ -324,7 +324,7 @@ pub static SETTINGS: &[Setting] = &[
         "limits.shutdown_timeout_s",
         0..=3_600,
         limits.shutdown_timeout_s,
-        "How long a stopping server waits for requests in flight, in seconds."
+        "How long a stopping server waits for requests in flight, and then for charges and mail, in seconds."
     ),
     Setting {
         key: "log.filter",

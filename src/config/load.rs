@@ -273,11 +273,11 @@ impl Fault {
         }
     }
 
-    pub(super) fn unreadable(path: &Path, error: &io::Error) -> Self {
+    pub(super) fn unreadable(path: &Path, named: bool, error: &io::Error) -> Self {
         Self {
             what: format!("The settings file {} can't be read: {error}.", path.display()),
             hint: "Name a file that exists and that you may read with --config FILE.".to_owned(),
-            on_command_line: false,
+            on_command_line: named,
         }
     }
 

@@ -247,7 +247,7 @@ pub struct Limits {
     pub header_timeout_s: u64,
     /// How long a request may take in all, in seconds.
     pub request_timeout_s: u64,
-    /// How long a stopping server waits for requests in flight, in seconds.
+    /// How long a stopping server waits for requests in flight, and then for charges and mail, in seconds.
     pub shutdown_timeout_s: u64,
 }
 

@@ -82,7 +82,7 @@ impl Sources {
         let file = match std::fs::read_to_string(path) {
             Ok(text) => Some((path.to_owned(), text)),
             Err(error) if error.kind() == io::ErrorKind::NotFound && named.is_none() => None,
-            Err(error) => return Err(Fault::unreadable(path, &error)),
+            Err(error) => return Err(Fault::unreadable(path, named.is_some(), &error)),
         };
         Ok(Self { file, environment: environment(), flags })
     }

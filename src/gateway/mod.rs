@@ -2,8 +2,10 @@
 //!
 //! On the way in: how often may this address ask, whose token is it, how often may this account ask. On the way out:
 //! the request id, and errors as problem documents in the reader's language. A handler that panics or takes too long is
-//! answered here too. Rooms see only the result (`http::Verified`); the client's own `X-USER-ID` is never looked at.
+//! answered here too. Rooms see only the result (`http::Verified`); the client's own `X-USER-ID` is never looked at. With it
+//! goes the way to ask again, for whoever has to wait for the body (`http::Asker`).
 
+mod leftover;
 mod rates;
 
 use std::net::IpAddr;
@@ -13,15 +15,16 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
-use axum::http::HeaderMap;
-use axum::http::header::AUTHORIZATION;
+use axum::http::header::{AUTHORIZATION, CONNECTION};
+use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
+use hyper::body::Incoming;
 use tower::Service;
 
 use self::rates::Rates;
 use crate::config::Limits;
-use crate::http::{HttpError, Language, RequestId, Verified, problem};
+use crate::http::{HttpError, Judge, Known, Language, RequestId, Verified, problem};
 use crate::kernel::error::{Error, Kind, Text};
 use crate::kernel::ids::UserId;
 use crate::users::Users;
@@ -36,7 +39,10 @@ const PROBES: [&str; 2] = ["/healthz", "/readyz"];
 pub struct Door {
     rooms: Router,
     body_limit: DefaultBodyLimit,
+    body_bytes: usize,
     users: Arc<Users>,
+    /// Asked again by whoever waits for a body.
+    judge: Judge,
     addresses: Rates<IpAddr>,
     accounts: Rates<UserId>,
     request_timeout: Duration,
@@ -46,10 +52,13 @@ impl Door {
     /// A door in front of `rooms` that lets in what `limits` allow.
     #[must_use]
     pub fn new(users: Arc<Users>, limits: &Limits, rooms: Router) -> Self {
+        let later = Arc::clone(&users);
         Self {
             rooms,
             body_limit: DefaultBodyLimit::max(limits.body_bytes),
+            body_bytes: limits.body_bytes,
             users,
+            judge: Arc::new(move |actor| later.judge(actor)),
             addresses: Rates::new(limits.address_per_second, limits.address_burst),
             accounts: Rates::new(limits.account_per_second, limits.account_burst),
             request_timeout: Duration::from_secs(limits.request_timeout_s),
@@ -57,14 +66,21 @@ impl Door {
     }
 
     /// Answers a request that came from `address`.
-    pub async fn answer(&self, mut request: Request, address: IpAddr) -> Response {
+    pub async fn answer(&self, request: Request<Incoming>, address: IpAddr) -> Response {
+        let (mut request, lent) = leftover::lend(request);
         let id = RequestId::of(request.headers());
         let language = Language::of(request.headers());
         let response = match self.admit(&mut request, address) {
             Ok(()) => self.pass_on(request).await,
             Err(error) => HttpError::from(error).into_response(),
         };
-        problem::finish(response, id, language)
+        let mut response = problem::finish(response, id, language);
+        if let Some(lent) = lent
+            && !lent.take_rest(self.body_bytes).await
+        {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
     }
 
     /// Decides whether a request comes in, and says who sent it.
@@ -78,7 +94,7 @@ impl Door {
         let verified = match self.users.authenticate(token) {
             Ok(actor) => {
                 self.accounts.check(&actor.user).map_err(rate_limited)?;
-                Verified::Known(actor)
+                Verified::Known(Known::new(actor, Arc::clone(&self.judge)))
             }
             Err(error) => Verified::Refused(error),
         };
@@ -94,7 +110,12 @@ impl Door {
             Ok(Ok(Err(never))) => match never {},
             Ok(Err(_)) => Error::internal("a handler panicked; see the panic's own message"),
             Err(_) => {
-                let detail = Text::fixed("The request took too long.", "요청 처리 시간이 초과되었습니다.");
+                let detail = Text::fixed(
+                    "The request took too long. A purchase may have been carried out all the same: look at /purchases, or \
+                     repeat it with the same Idempotency-Key.",
+                    "요청 처리 시간이 초과되었습니다. 주문은 처리되었을 수 있으니 /purchases를 확인하거나 같은 \
+                     Idempotency-Key로 다시 요청하세요.",
+                );
                 Error::new(Kind::Busy, "timeout", detail).retry_after_s(1)
             }
         };
@@ -117,7 +138,7 @@ fn rate_limited(retry_after_s: u32) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::{HeaderName, HeaderValue};
+    use axum::http::HeaderName;
 
     use super::*;
 

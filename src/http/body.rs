@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::auth::Asker;
 use super::problem::{HttpError, payload_too_large, unsupported_media_type};
 use super::refusal;
 use crate::kernel::error::{Error, Kind, Text};
@@ -57,13 +58,16 @@ impl<T: Serialize> IntoResponse for Json<T> {
 }
 
 async fn bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, HttpError> {
-    Bytes::from_request(request, state).await.map_err(|rejection: BytesRejection| {
-        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-            return payload_too_large();
-        }
-        let detail = Text::fixed("The body ended too early.", "본문이 도중에 끊겼습니다.");
-        Error::new(Kind::Malformed, "malformed_body", detail).into()
-    })
+    let asker = Asker::of(&request);
+    asker.after(async { Bytes::from_request(request, state).await.map_err(|rejection| broken(&rejection)) }).await
+}
+
+fn broken(rejection: &BytesRejection) -> HttpError {
+    if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        return payload_too_large();
+    }
+    let detail = Text::fixed("The body ended too early.", "본문이 도중에 끊겼습니다.");
+    Error::new(Kind::Malformed, "malformed_body", detail).into()
 }
 
 fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {

@@ -16,13 +16,13 @@ mod refusal;
 mod request_id;
 mod routes;
 
-pub use auth::{Admin, Buyer, Caller, Verified};
+pub use auth::{Admin, Asker, Buyer, Caller, Judge, Known, Verified};
 pub use body::{Json, JsonOrForm};
 pub use idempotency::IdempotencyKey;
 pub use language::Language;
 pub use origin::OwnSite;
 pub use page::PageView;
-pub use params::{InPath, PageQuery, Path, Query};
+pub use params::{InPath, PageQuery, Path, Query, number};
 pub use problem::HttpError;
 pub use request_id::RequestId;
 pub use routes::{Route, Routes};

@@ -31,6 +31,13 @@ pub trait InPath: Sized {
     fn unknown() -> Error;
 }
 
+/// A number as paths write it: digits, and no way to write the same one twice.
+#[must_use]
+pub fn number(text: &str) -> Option<i64> {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit()) && !(text.len() > 1 && text.starts_with('0'));
+    is_plain.then(|| text.parse().ok())?
+}
+
 /// The path's one value; a text that can't be one is as unknown as one that nobody has.
 #[derive(Debug)]
 pub struct Path<T>(pub T);
@@ -96,6 +103,14 @@ mod tests {
             let error = page(bad).unwrap_err();
             let fault = &error.parts().fields[0];
             assert_eq!((fault.field.as_ref(), fault.code), ("limit", code), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_number_in_a_path_is_written_in_one_way() {
+        assert_eq!(["0", "7", "10", "9223372036854775807"].map(number), [Some(0), Some(7), Some(10), Some(i64::MAX)]);
+        for bad in ["", "+1", "-1", "01", "00", " 1", "1 ", "1.0", "0x1", "１", "9223372036854775808"] {
+            assert_eq!(number(bad), None, "{bad:?}");
         }
     }
 

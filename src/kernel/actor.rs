@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::clock::Timestamp;
 use super::ids::{SessionId, UserId};
 
 /// What a user may do.
@@ -52,4 +53,6 @@ pub struct Actor {
     pub role: Role,
     /// The login that the token belongs to.
     pub session: SessionId,
+    /// When the token ends, to the second.
+    pub token_ends_at: Timestamp,
 }

@@ -25,7 +25,8 @@ impl Check {
         self.0.push(fault);
     }
 
-    /// A text of `min` to `max` characters (not bytes), trimmed, without control or direction-override characters.
+    /// A text of `min` to `max` characters (not bytes), trimmed, without control or direction-override characters. Its lines
+    /// end with a line feed, also where a form sent a carriage return before it. What shows nothing at all is blank.
     pub fn text(&mut self, field: &'static str, value: Option<&str>, min: usize, max: usize) -> String {
         let Some(value) = value else {
             if min > 0 {
@@ -33,7 +34,8 @@ impl Check {
             }
             return String::new();
         };
-        let value = value.trim();
+        let value = value.replace("\r\n", "\n");
+        let value = if value.chars().all(shows_nothing) { "" } else { value.trim() };
         let chars = value.chars().count();
         if chars < min {
             if chars == 0 {
@@ -54,6 +56,18 @@ impl Check {
             self.fault(field, "bad_character", detail);
         }
         value.to_owned()
+    }
+
+    /// The same for a text of one line, such as a name.
+    pub fn line(&mut self, field: &'static str, value: Option<&str>, min: usize, max: usize) -> String {
+        let faults = self.0.len();
+        let value = self.text(field, value, min, max);
+        if faults == self.0.len() && value.chars().any(is_kept_out_of_lines) {
+            let detail =
+                Text::fixed("One line, without tabs and tag characters.", "탭과 태그 문자 없이 한 줄이어야 합니다.");
+            self.fault(field, "bad_character", detail);
+        }
+        value
     }
 
     /// A whole number from `min` to `max`.
@@ -108,6 +122,28 @@ fn is_hidden(c: char) -> bool {
         || matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
+/// What ends a line, and the characters that spell words which nobody sees (Unicode's block of tags; the flags of some
+/// regions are made of them, and they are not needed in a name).
+fn is_kept_out_of_lines(c: char) -> bool {
+    matches!(c, '\n' | '\t' | '\u{2028}' | '\u{2029}' | '\u{E0000}'..='\u{E007F}')
+}
+
+/// White space and what is invisible.
+fn shows_nothing(c: char) -> bool {
+    c.is_whitespace() || is_invisible(c)
+}
+
+/// Characters without a shape: Unicode's `Default_Ignorable_Code_Point`, the anchors of annotations, and the blank pattern
+/// of Braille. Between others they have their use (they join emoji, they choose a variant); alone they are nothing.
+#[must_use]
+pub fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{00AD}' | '\u{034F}' | '\u{061C}' | '\u{115F}'..='\u{1160}' | '\u{17B4}'..='\u{17B5}' | '\u{180B}'..='\u{180F}'
+        | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{2800}' | '\u{3164}'
+        | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFA0}' | '\u{FFF0}'..='\u{FFFB}' | '\u{1BCA0}'..='\u{1BCA3}'
+        | '\u{1D173}'..='\u{1D17A}' | '\u{E0000}'..='\u{E0FFF}')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,6 +152,65 @@ mod tests {
     fn characters_are_counted_not_bytes() {
         let mut check = Check::new();
         assert_eq!(check.text("name", Some(" 홍길동 "), 1, 3), "홍길동");
+        check.done().unwrap();
+    }
+
+    #[test]
+    fn a_line_ends_with_a_line_feed_whoever_sent_it() {
+        let mut check = Check::new();
+        assert_eq!(check.text("a", Some("one\r\ntwo\n\r\nthree\r\n"), 1, 14), "one\ntwo\n\nthree");
+        check.done().unwrap();
+        let mut check = Check::new();
+        check.text("a", Some("over\rwritten"), 1, 100);
+        assert_eq!(check.done().unwrap_err().parts().fields[0].code, "bad_character");
+    }
+
+    #[test]
+    fn what_shows_nothing_is_blank() {
+        for hidden in [
+            '\u{AD}',
+            '\u{34F}',
+            '\u{115F}',
+            '\u{1160}',
+            '\u{180E}',
+            '\u{200B}',
+            '\u{200D}',
+            '\u{2060}',
+            '\u{2800}',
+            '\u{3164}',
+            '\u{FE0F}',
+            '\u{FEFF}',
+            '\u{FFA0}',
+            '\u{E0041}',
+            '\u{E0100}',
+        ] {
+            let mut check = Check::new();
+            check.text("a", Some(&format!(" {hidden}\u{3000}{hidden}\n")), 1, 100);
+            assert_eq!(check.done().unwrap_err().parts().fields[0].code, "blank", "{hidden:?}");
+            let mut check = Check::new();
+            assert_eq!(check.text("a", Some(&hidden.to_string()), 0, 100), "");
+            check.done().unwrap();
+        }
+        let mut check = Check::new();
+        for shown in ["👨\u{200D}👩\u{200D}👧", "❤\u{FE0F}", "क\u{94D}\u{200D}ष", "홍길동", "1"] {
+            assert_eq!(check.line("a", Some(shown), 1, 100), shown);
+        }
+        check.done().unwrap();
+    }
+
+    #[test]
+    fn a_line_is_one_and_hides_nothing() {
+        for bad in
+            ["a\nb", "a\r\nb", "a\tb", "a\u{2028}b", "a\u{2029}b", "a\u{85}b", "a\u{E0061}b", "🏴\u{E0067}\u{E007F}"]
+        {
+            let mut check = Check::new();
+            check.line("a", Some(bad), 1, 100);
+            let codes: Vec<_> = check.done().unwrap_err().parts().fields.iter().map(|fault| fault.code).collect();
+            assert_eq!(codes, ["bad_character"], "{bad:?}");
+        }
+        let mut check = Check::new();
+        assert_eq!(check.line("a", Some(" one line\n"), 1, 100), "one line");
+        assert_eq!(check.text("a", Some("🏴\u{E0067}\u{E007F}\nb"), 1, 100), "🏴\u{E0067}\u{E007F}\nb");
         check.done().unwrap();
     }
 

@@ -128,23 +128,23 @@ const INVARIANTS: &[Invariant] = &[
     (
         "keys_have_their_order",
         "an idempotency key's order exists and is that buyer's",
-        "SELECT k.buyer_id || ' ' || k.path || ' ' || k.key FROM (SELECT buyer_id, path, key, order_id FROM idempotency_keys \
-         UNION ALL SELECT buyer_id, path, key, order_id FROM idempotency_keys_unfiled) k LEFT JOIN orders o \
-         ON o.id = k.order_id WHERE k.order_id IS NOT NULL AND (o.id IS NULL OR o.buyer_id <> k.buyer_id)",
+        "SELECT lower(hex(k.digest)) || ' of buyer ' || k.buyer_id FROM (SELECT digest, buyer_id, order_id \
+         FROM idempotency_keys UNION ALL SELECT digest, buyer_id, order_id FROM idempotency_keys_unfiled) k \
+         LEFT JOIN orders o ON o.id = k.order_id \
+         WHERE k.order_id IS NOT NULL AND (o.id IS NULL OR o.buyer_id <> k.buyer_id)",
     ),
     (
         "one_order_per_key",
         "no two keys of one buyer's purchases gave the same order",
-        "SELECT lower(hex(order_id)) FROM (SELECT path, order_id FROM idempotency_keys UNION ALL SELECT path, order_id \
-         FROM idempotency_keys_unfiled) k WHERE order_id IS NOT NULL \
-         AND path IN ('/payments', '/payments/pre-order') GROUP BY order_id HAVING COUNT(*) > 1",
+        "SELECT lower(hex(order_id)) FROM (SELECT order_id, entered FROM idempotency_keys UNION ALL \
+         SELECT order_id, entered FROM idempotency_keys_unfiled) k WHERE order_id IS NOT NULL AND entered \
+         GROUP BY order_id HAVING COUNT(*) > 1",
     ),
     (
         "keys_are_used_once",
         "every key stands once among the filed keys and those that wait to be",
-        "SELECT buyer_id || ' ' || path || ' ' || key FROM (SELECT buyer_id, path, key FROM idempotency_keys \
-         UNION ALL SELECT buyer_id, path, key FROM idempotency_keys_unfiled) k \
-         GROUP BY buyer_id, path, key HAVING COUNT(*) > 1",
+        "SELECT lower(hex(digest)) FROM (SELECT digest FROM idempotency_keys UNION ALL \
+         SELECT digest FROM idempotency_keys_unfiled) k GROUP BY digest HAVING COUNT(*) > 1",
     ),
     (
         "money_is_accounted_for",

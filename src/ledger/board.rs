@@ -30,16 +30,51 @@ impl Live {
     }
 }
 
+/// When holds run out: no later than they do, and perhaps earlier, for a hold that is looked ahead to may be settled or
+/// cancelled meanwhile.
+#[derive(Debug, Default)]
+pub(crate) struct Expiries {
+    /// Each product's first one.
+    by_product: HashMap<ProductId, Timestamp>,
+    /// No product that is not named has one before this.
+    others: Option<Timestamp>,
+    /// The first of all.
+    first: Option<Timestamp>,
+}
+
+impl Expiries {
+    /// Notes a hold's end.
+    pub(crate) fn add(&mut self, product: &ProductId, expires_at: Timestamp) {
+        self.first = Some(self.first.map_or(expires_at, |first| first.min(expires_at)));
+        match self.by_product.get_mut(product) {
+            Some(first) => *first = expires_at.min(*first),
+            None => drop(self.by_product.insert(product.clone(), expires_at)),
+        }
+    }
+
+    /// Notes that there are more, and none of them before `expires_at`.
+    pub(crate) fn add_others(&mut self, expires_at: Timestamp) {
+        self.others = Some(expires_at);
+    }
+
+    fn of(&self, product: &ProductId) -> Option<Timestamp> {
+        self.by_product.get(product).copied().into_iter().chain(self.others).min()
+    }
+}
+
 /// Every product's last published state.
 #[derive(Debug, Default)]
 pub(crate) struct Board {
     offers: RwLock<HashMap<ProductId, (Offer, Timestamp)>>,
+    /// What the counts do not tell: until when they are right if nothing is committed.
+    expiries: RwLock<Expiries>,
     #[cfg(debug_assertions)]
     pub(super) planted: super::planted::Planted,
 }
 
 impl Board {
-    /// Turns a request away at the door when no look at the buyer or the database is needed to refuse it.
+    /// Turns a request away at the door when no look at the buyer or the database is needed to refuse it. Units whose hold
+    /// has run out may be free: the engine knows.
     ///
     /// # Errors
     /// The refusals of [`rules::on_sale`], and [`Refusal::NotAReservation`].
@@ -60,7 +95,19 @@ impl Board {
         if one_call && offer.terms.kind == Kind::General && !offer.retired {
             return Err(Refusal::NotAReservation);
         }
-        rules::on_sale(offer, quantity, now)
+        match rules::on_sale(offer, quantity, now) {
+            Err(Refusal::SoldOut) if quantity <= offer.stock.available + offer.stock.held => {
+                let expiries = self.expiries.read().unwrap_or_else(PoisonError::into_inner);
+                if expiries.of(product).is_some_and(|at| at <= now) { Ok(()) } else { Err(Refusal::SoldOut) }
+            }
+            admitted => admitted,
+        }
+    }
+
+    /// Whether a hold may have run out since the last look ahead.
+    pub(crate) fn is_stale(&self, now: Timestamp) -> bool {
+        let expiries = self.expiries.read().unwrap_or_else(PoisonError::into_inner);
+        expiries.first.is_some_and(|at| at <= now)
     }
 
     /// A product's last published state; `None` when it is unknown or retired.
@@ -70,7 +117,7 @@ impl Board {
         Some(Live { terms: offer.terms.clone(), stock: offer.stock, as_of: *as_of })
     }
 
-    /// Publishes what a commit left behind.
+    /// Publishes the offers that a commit changed.
     pub(crate) fn publish<'a>(&self, changed: impl Iterator<Item = &'a Offer>, now: Timestamp) {
         let mut offers = self.offers.write().unwrap_or_else(PoisonError::into_inner);
         for offer in changed {
@@ -78,7 +125,24 @@ impl Board {
         }
     }
 
-    /// Replaces everything.
+    /// Notes when new holds run out.
+    pub(crate) fn look_out_for<'a>(&self, holds: impl Iterator<Item = (&'a ProductId, Timestamp)>) {
+        let mut holds = holds.peekable();
+        if holds.peek().is_none() {
+            return;
+        }
+        let mut expiries = self.expiries.write().unwrap_or_else(PoisonError::into_inner);
+        for (product, expires_at) in holds {
+            expiries.add(product, expires_at);
+        }
+    }
+
+    /// Replaces what is known of holds by a look ahead.
+    pub(crate) fn look_ahead(&self, expiries: Expiries) {
+        *self.expiries.write().unwrap_or_else(PoisonError::into_inner) = expiries;
+    }
+
+    /// Replaces all offers.
     pub(crate) fn replace<'a>(&self, all: impl Iterator<Item = &'a Offer>, now: Timestamp) {
         let fresh = all.map(|offer| (offer.product.clone(), (offer.clone(), now))).collect();
         *self.offers.write().unwrap_or_else(PoisonError::into_inner) = fresh;

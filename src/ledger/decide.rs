@@ -81,8 +81,9 @@ pub(crate) fn decide(book: &mut Book, command: &Command, now: Timestamp) -> Resu
         result => result,
     };
     if let Some((request, answer)) = keyed.zip(final_answer(&result)) {
-        book.changes.keys.push(request.key.clone());
-        book.keys.insert(request.key.clone(), KeyRecord { body_hash: request.body_hash, answer });
+        let entered = matches!(command, Command::Enter(_));
+        book.changes.keys.push(request.key);
+        book.keys.insert(request.key, KeyRecord { body_hash: request.body_hash, answer, entered });
     }
     Ok(Outcome { result, replayed: false })
 }

@@ -11,6 +11,7 @@ mod board;
 mod command;
 mod decide;
 mod engine;
+mod filing;
 mod model;
 pub(crate) mod offers;
 #[cfg(debug_assertions)]
@@ -34,7 +35,7 @@ pub use queries::OrderFilter;
 use self::audit::Audit;
 use self::board::Board;
 use self::engine::Engine;
-use self::sqlite::SqliteLedger;
+use self::sqlite::{REMEMBERED_MAX, SqliteLedger};
 use crate::kernel::clock::Clock;
 use crate::kernel::error::Error;
 use crate::kernel::ids::{OrderId, ProductId, UserId};
@@ -66,7 +67,7 @@ impl Ledger {
     /// When the offers can't be read.
     pub async fn start(db: Db, clock: Arc<dyn Clock>, queue_length: usize) -> Result<Arc<Self>, Error> {
         let board = Arc::new(Board::default());
-        let adapter = SqliteLedger::new(Arc::clone(&clock), Arc::clone(&board));
+        let adapter = SqliteLedger::new(Arc::clone(&clock), Arc::clone(&board), REMEMBERED_MAX);
         adapter.reload(db.sqlite()).await?;
         let engine = Engine::new(Arc::clone(&adapter), db.sqlite().queue(), queue_length);
         Ok(Arc::new(Self { db, clock, board, adapter, engine }))
@@ -134,10 +135,10 @@ impl Ledger {
         }
     }
 
-    /// Ends the holds whose time has run out, and forgets old refusals of idempotency keys; gives how many holds.
+    /// Ends the holds whose time has run out, and forgets old refusals of idempotency keys; gives how many holds it found.
     ///
     /// # Errors
-    /// When the database can't be read or written.
+    /// When the database can't be read or written; when a hold can't be read, after the others were ended.
     pub async fn sweep(&self) -> Result<usize, Error> {
         let mut swept = 0;
         let old = self.clock.now().plus_seconds(-REFUSED_KEYS_KEPT_S);
@@ -146,12 +147,14 @@ impl Ledger {
         }
         loop {
             let now = self.clock.now();
-            let due = self.db.read(move |conn| queries::due(conn, now, SWEEP_MAX)).await?;
-            let (found, more) = (due.len(), i64::try_from(due.len()) == Ok(SWEEP_MAX));
-            let expiries = due.into_iter().map(|order| self.submit(Command::Expire { order }));
+            let due = self.db.read(move |conn| Ok(queries::due(conn, now, SWEEP_MAX)?)).await?;
+            swept += due.orders.len();
+            let expiries = due.orders.into_iter().map(|order| self.submit(Command::Expire { order: order.id }));
             futures_util::future::try_join_all(expiries).await?;
-            swept += found;
-            if !more {
+            if let Some(why) = due.unreadable {
+                return Err(why.into());
+            }
+            if !due.more {
                 return Ok(swept);
             }
         }

@@ -1,5 +1,6 @@
 //! What is read of orders and movements, outside the engine: plain SQL by index, one snapshot each.
 
+use super::board::Expiries;
 use super::model::{Movement, Order, State};
 use super::rows::{self, select_movements, select_orders};
 use super::rules;
@@ -7,7 +8,7 @@ use crate::kernel::clock::Timestamp;
 use crate::kernel::error::Error;
 use crate::kernel::ids::{OrderId, ProductId, UserId};
 use crate::kernel::page::{Cursors, Page, PageRequest};
-use crate::store::{Conn, bind};
+use crate::store::{Conn, Row, StoreError, bind};
 
 const BUYERS_ORDERS: Cursors = Cursors("orders");
 const ALL_ORDERS: Cursors = Cursors("all-orders");
@@ -91,10 +92,55 @@ pub(crate) fn movements(conn: &Conn<'_>, product: &ProductId, page: &PageRequest
     Ok(MOVEMENTS.page(movements, page.limit, |movement| movement.number))
 }
 
-/// Holds whose time has run out at `now`, the longest overdue first, at most `limit`.
-pub(crate) fn due(conn: &Conn<'_>, now: Timestamp, limit: i64) -> Result<Vec<OrderId>, Error> {
-    const SQL: &str = "SELECT id FROM orders WHERE state = 'held' AND expires_at <= $1 ORDER BY expires_at LIMIT $2";
-    Ok(conn.rows(SQL, bind![now.0, limit], |row| row.id(0, OrderId::from_bytes))?)
+/// Holds whose time has run out.
+#[derive(Default)]
+pub(crate) struct Due {
+    /// Those that can be read, the longest overdue first.
+    pub orders: Vec<Order>,
+    /// There may be more than were asked for.
+    pub more: bool,
+    /// Why the first of the others can't be read: one damaged row must not keep everybody else's units.
+    pub unreadable: Option<StoreError>,
+}
+
+/// Holds whose time has run out at `now`, at most `limit`.
+pub(crate) fn due(conn: &Conn<'_>, now: Timestamp, limit: i64) -> Result<Due, StoreError> {
+    let found = conn.rows(
+        select_orders!("WHERE state = 'held' AND expires_at <= $1 ORDER BY expires_at LIMIT $2"),
+        bind![now.0, limit],
+        |row| Ok(rows::order(row).map_err(|why| unreadable(row, why))),
+    )?;
+    let mut due = Due { more: i64::try_from(found.len()) == Ok(limit), ..Due::default() };
+    for order in found {
+        match order {
+            Ok(order) => due.orders.push(order),
+            Err(why) => drop(due.unreadable.get_or_insert(why)),
+        }
+    }
+    Ok(due)
+}
+
+/// When the next holds run out after `now`: one looks `limit` of them ahead.
+pub(crate) fn expiries(conn: &Conn<'_>, now: Timestamp, limit: i64) -> Result<Expiries, StoreError> {
+    const SQL: &str = "SELECT product_id, expires_at FROM orders WHERE state = 'held' AND expires_at > $1 \
+         ORDER BY expires_at LIMIT $2";
+    let holds = conn.rows(SQL, bind![now.0, limit], |row| Ok((ProductId::trusted(&row.text(0)?), row.int(1)?)))?;
+    let mut expiries = Expiries::default();
+    for (product, expires_at) in &holds {
+        expiries.add(product, Timestamp(*expires_at));
+    }
+    if let Some((_, last)) = holds.last().filter(|_| i64::try_from(holds.len()) == Ok(limit)) {
+        expiries.add_others(Timestamp(*last));
+    }
+    Ok(expiries)
+}
+
+/// Names the order that can't be read.
+fn unreadable(row: Row<'_>, why: StoreError) -> StoreError {
+    match (row.id(0, OrderId::from_bytes), why) {
+        (Ok(id), StoreError::Other(why)) => StoreError::Other(format!("order {id}: {why}")),
+        (_, why) => why,
+    }
 }
 
 /// Orders whose charge was begun and not answered, the oldest first.
@@ -104,13 +150,13 @@ pub(crate) fn being_charged(conn: &Conn<'_>) -> Result<Vec<Order>, Error> {
 
 /// Whether keys remember refusals from before `old`.
 pub(crate) fn has_refused_keys(conn: &Conn<'_>, old: Timestamp) -> Result<bool, Error> {
-    const SQL: &str = "SELECT 1 FROM idempotency_keys WHERE order_id IS NULL AND created_at < $1 LIMIT 1";
+    const SQL: &str = "SELECT 1 FROM idempotency_keys WHERE refused_at < $1 LIMIT 1";
     Ok(conn.row(SQL, bind![old.0], |row| row.int(0))?.is_some())
 }
 
 /// Forgets at most `limit` refusals from before `old`.
 pub(crate) fn forget_refused_keys(conn: &Conn<'_>, old: Timestamp, limit: i64) -> Result<usize, Error> {
-    const SQL: &str = "DELETE FROM idempotency_keys WHERE (buyer_id, path, key) IN (SELECT buyer_id, path, key \
-         FROM idempotency_keys WHERE order_id IS NULL AND created_at < $1 LIMIT $2)";
+    const SQL: &str = "DELETE FROM idempotency_keys WHERE digest IN \
+         (SELECT digest FROM idempotency_keys WHERE refused_at < $1 LIMIT $2)";
     Ok(conn.execute(SQL, bind![old.0, limit])?)
 }

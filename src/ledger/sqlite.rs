@@ -8,20 +8,24 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::board::Board;
+use super::board::{Board, Expiries};
 use super::command::{Answered, Command, Key, KeyRecord, KeyedRequest, Outcome};
 use super::decide::{Book, decide, keyed_request};
-use super::model::{Offer, Units};
+use super::filing::{file_keys, file_orders};
+use super::model::{Offer, Order, State, Units};
 use super::queries;
 use super::rows::{self, select_offers, select_orders};
 use crate::kernel::clock::{Clock, Timestamp};
 use crate::kernel::error::Error;
 use crate::kernel::ids::{OrderId, ProductId, UserId};
-use crate::store::sqlite::{Driver, data_version};
+use crate::store::sqlite::{Driver, data_version, still_known};
 use crate::store::{Conn, StoreError, bind};
 
 /// How many holds that have run out a batch ends on its way; the sweeper sees to the rest.
 const DUE_MAX: i64 = 256;
+
+/// How many holds the board looks ahead: enough that their products are few looks, and few enough to be read in no time.
+const AHEAD_MAX: i64 = 64;
 
 /// How many orders wait to be filed under their buyers, at most: more would make reading them slow, fewer would make
 /// filing dear.
@@ -29,7 +33,7 @@ const UNFILED_ORDERS_MAX: usize = 8_192;
 /// How many keys wait to be filed, at most. They are remembered, and nobody reads them meanwhile.
 const UNFILED_KEYS_MAX: usize = 32_768;
 /// How many buyers' live units, and how many keys, are remembered between batches, at most.
-const REMEMBERED_MAX: usize = 65_536;
+pub(crate) const REMEMBERED_MAX: usize = 65_536;
 
 /// The adapter, shared by the engine, the catalogue's changes and the reloads. It holds no driver: its work runs on the
 /// driver's own thread, which must never be the last to let go of it.
@@ -38,6 +42,7 @@ pub(crate) struct SqliteLedger {
     /// Locked only on the writer's thread, so nobody ever waits for it.
     memory: Mutex<Memory>,
     board: Arc<Board>,
+    remembered_max: usize,
 }
 
 /// What is known as of the last commit that this process saw.
@@ -61,8 +66,9 @@ struct Unfiled {
 }
 
 impl SqliteLedger {
-    pub(crate) fn new(clock: Arc<dyn Clock>, board: Arc<Board>) -> Arc<Self> {
-        Arc::new(Self { clock, memory: Mutex::default(), board })
+    /// An adapter that remembers at most `remembered_max` buyers' live units, and as many keys, between batches.
+    pub(crate) fn new(clock: Arc<dyn Clock>, board: Arc<Board>, remembered_max: usize) -> Arc<Self> {
+        Arc::new(Self { clock, memory: Mutex::default(), board, remembered_max })
     }
 
     /// Decides and saves a batch; the outcomes come in the order of the commands, and are durable.
@@ -74,7 +80,9 @@ impl SqliteLedger {
         // Taken out until the commit: a batch that fails leaves an empty memory, to be loaded anew.
         let remembered = std::mem::take(&mut *memory);
         let (outcomes, kept) = run_batch(connection, remembered, &self.board, commands, &*self.clock)?;
-        *memory = kept;
+        if kept.live.len().max(kept.keys.len()) <= self.remembered_max {
+            *memory = kept; // or else the next batch files what is left, and begins anew
+        }
         Ok(outcomes)
     }
 
@@ -114,7 +122,9 @@ impl SqliteLedger {
             .write_raw(move |connection| {
                 let snapshot = connection.transaction().map_err(StoreError::from)?;
                 let all = Conn::of(&snapshot).rows(select_offers!(""), &[], rows::offer)?;
+                let expiries = queries::expiries(&Conn::of(&snapshot), Timestamp(i64::MIN), AHEAD_MAX)?;
                 this.board.replace(all.iter(), this.clock.now());
+                this.board.look_ahead(expiries);
                 *this.memory() = Memory::default();
                 Ok(())
             })
@@ -135,15 +145,18 @@ fn run_batch(
 ) -> Result<(Vec<Outcome>, Memory), Error> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(StoreError::from)?;
     let version = data_version(&transaction)?;
-    let mut filed = 0;
+    let (mut filed, mut stale) = (0, false);
     if version != memory.data_version {
+        still_known(&transaction)?;
         memory = Memory { data_version: version, ..Memory::default() };
-        filed = file_orders(&Conn::of(&transaction))? + file_keys(&Conn::of(&transaction))?;
+        filed =
+            file_orders(&Conn::of(&transaction)).map_err(ours)? + file_keys(&Conn::of(&transaction)).map_err(ours)?;
+        stale = true;
     }
     let now = clock.now();
+    stale |= board.is_stale(now);
     let mut book = Book { offers: memory.offers, live: memory.live, keys: memory.keys, ..Book::default() };
     let due = load_due(&Conn::of(&transaction), &mut book, now)?;
-    book.behind = i64::try_from(due.len()) == Ok(DUE_MAX);
     load(&Conn::of(&transaction), &mut book, commands)?;
     for command in &due {
         decide_on(&mut book, command, now)?;
@@ -151,56 +164,66 @@ fn run_batch(
     let outcomes = commands.iter().map(|command| decide_on(&mut book, command, now)).collect::<Result<_, _>>()?;
     #[cfg(debug_assertions)]
     let outcomes = board.planted.oversell(&mut book, commands, outcomes, now);
+    let changed = filed > 0 || !book.changes.is_empty();
     let mut unfiled = memory.unfiled;
-    if book.changes.is_empty() && filed == 0 {
-        transaction.rollback().map_err(StoreError::from)?;
-    } else {
-        let new = save(&transaction, &book, now)?;
+    if changed {
+        let new = save(&transaction, &book, now).map_err(ours)?;
         unfiled = Unfiled { orders: unfiled.orders + new.orders, keys: unfiled.keys + new.keys };
-        if unfiled.orders >= UNFILED_ORDERS_MAX {
-            file_orders(&Conn::of(&transaction))?;
-            unfiled.orders = 0;
-        }
-        if unfiled.keys >= UNFILED_KEYS_MAX {
-            file_keys(&Conn::of(&transaction))?;
-            unfiled.keys = 0;
-            book.keys.clear();
-        }
+        file_what_waits(&Conn::of(&transaction), &mut unfiled, &mut book).map_err(ours)?;
+    }
+    let ahead = if stale { Some(look_ahead(&Conn::of(&transaction), &book, now)?) } else { None };
+    if changed {
         #[cfg(debug_assertions)]
         if board.planted.forgets(&book) {
             return Ok((outcomes, Memory::default()));
         }
         transaction.commit().map_err(StoreError::from)?;
         board.publish(book.changes.offers.iter().filter_map(|product| book.offers.get(product)), now);
+    } else {
+        transaction.rollback().map_err(StoreError::from)?;
     }
-    if book.live.len().max(book.keys.len()) > REMEMBERED_MAX {
-        return Ok((outcomes, Memory::default())); // the next batch files what is left, and begins anew
+    match ahead {
+        Some(expiries) => board.look_ahead(expiries),
+        None => board.look_out_for(new_holds(&book)),
     }
     let Memory { data_version, .. } = memory;
     Ok((outcomes, Memory { data_version, offers: book.offers, live: book.live, keys: book.keys, unfiled }))
 }
 
-/// Files the orders that were noted since the last time under their buyers; gives how many.
-fn file_orders(conn: &Conn<'_>) -> Result<usize, StoreError> {
-    const FILE: &str = "INSERT INTO orders_by_buyer (buyer_id, order_id, product_id) \
-         SELECT buyer_id, order_id, product_id FROM orders_unfiled ORDER BY buyer_id, order_id";
-    file(conn, FILE, "DELETE FROM orders_unfiled")
+/// When holds run out, as the batch leaves them behind. Those that have run out and were not seen count as well.
+fn look_ahead(conn: &Conn<'_>, book: &Book, now: Timestamp) -> Result<Expiries, StoreError> {
+    queries::expiries(conn, if book.behind { Timestamp(i64::MIN) } else { now }, AHEAD_MAX)
 }
 
-/// Files the keys that were noted since the last time; gives how many.
-fn file_keys(conn: &Conn<'_>) -> Result<usize, StoreError> {
-    const FILE: &str = "INSERT INTO idempotency_keys (buyer_id, path, key, body_hash, order_id, refusal, created_at) \
-         SELECT buyer_id, path, key, body_hash, order_id, refusal, created_at FROM idempotency_keys_unfiled \
-         ORDER BY buyer_id, path, key";
-    file(conn, FILE, "DELETE FROM idempotency_keys_unfiled")
+/// The holds that the batch has taken, and when they run out.
+fn new_holds(book: &Book) -> impl Iterator<Item = (&ProductId, Timestamp)> {
+    // Most sales hold nothing, and their orders need not be looked at.
+    let any = book.changes.offers.iter().any(|product| book.offers[product].stock.held > 0);
+    let new = book.changes.orders.iter().filter(move |(_, is_new)| any && **is_new).map(|(id, _)| &book.orders[id]);
+    new.filter(|order| order.state == State::Held).map(|order| (&order.product, order.expires_at))
 }
 
-fn file(conn: &Conn<'_>, insert: &str, empty: &str) -> Result<usize, StoreError> {
-    let filed = conn.execute(insert, &[])?;
-    if filed > 0 {
-        conn.execute(empty, &[])?;
+/// A row that a batch adds and that is there already is a fault of ours, and no conflict of everybody who is in the batch:
+/// told as one, the engine looks for the command that it comes from.
+fn ours(error: StoreError) -> Error {
+    match error {
+        StoreError::Duplicate(columns) => Error::internal(format!("a row of the ledger is there already: {columns}")),
+        other => other.into(),
     }
-    Ok(filed)
+}
+
+/// Files what has become too much to wait.
+fn file_what_waits(conn: &Conn<'_>, unfiled: &mut Unfiled, book: &mut Book) -> Result<(), StoreError> {
+    if unfiled.orders >= UNFILED_ORDERS_MAX {
+        file_orders(conn)?;
+        unfiled.orders = 0;
+    }
+    if unfiled.keys >= UNFILED_KEYS_MAX {
+        file_keys(conn)?;
+        unfiled.keys = 0;
+        book.keys.clear();
+    }
+    Ok(())
 }
 
 fn decide_on(book: &mut Book, command: &Command, now: Timestamp) -> Result<Outcome, Error> {
@@ -209,12 +232,15 @@ fn decide_on(book: &mut Book, command: &Command, now: Timestamp) -> Result<Outco
 }
 
 /// Reads holds whose time has run out, so that their units, and their buyers' limits, are free for this batch already.
-fn load_due(conn: &Conn<'_>, book: &mut Book, now: Timestamp) -> Result<Vec<Command>, Error> {
+/// What can't be read of them is left to the sweeper, which tells about it.
+fn load_due(conn: &Conn<'_>, book: &mut Book, now: Timestamp) -> Result<Vec<Command>, StoreError> {
     let due = queries::due(conn, now, DUE_MAX)?;
-    for order in &due {
-        load_order(conn, book, *order)?;
+    book.behind = due.more;
+    let ids: Vec<_> = due.orders.iter().map(|order| order.id).collect();
+    for order in due.orders {
+        add_order(conn, book, order)?;
     }
-    Ok(due.into_iter().map(|order| Command::Expire { order }).collect())
+    Ok(ids.into_iter().map(|order| Command::Expire { order }).collect())
 }
 
 /// Reads what the commands name: keys and the orders behind them, orders, offers, and what limited buyers have.
@@ -257,11 +283,13 @@ fn load_order(conn: &Conn<'_>, book: &mut Book, id: OrderId) -> Result<(), Store
         return Ok(());
     }
     let found = conn.row(select_orders!("WHERE id = $1"), bind![id.as_bytes()], rows::order)?;
-    if let Some(order) = found {
-        load_offer(conn, book, &order.product)?;
-        load_live(conn, book, order.buyer, &order.product)?;
-        book.orders.insert(id, order);
-    }
+    found.map_or(Ok(()), |order| add_order(conn, book, order))
+}
+
+fn add_order(conn: &Conn<'_>, book: &mut Book, order: Order) -> Result<(), StoreError> {
+    load_offer(conn, book, &order.product)?;
+    load_live(conn, book, order.buyer, &order.product)?;
+    book.orders.insert(order.id, order);
     Ok(())
 }
 
@@ -282,7 +310,7 @@ fn load_key(conn: &Conn<'_>, book: &mut Book, request: &KeyedRequest) -> Result<
     if !book.keys.contains_key(&request.key)
         && let Some(record) = read_key(conn, &request.key)?
     {
-        book.keys.insert(request.key.clone(), record);
+        book.keys.insert(request.key, record);
     }
     // A key that is remembered has its order in the database, or in this batch.
     if let Some(Answered::Order(order)) = book.keys.get(&request.key).map(|record| record.answer.clone()) {
@@ -293,15 +321,14 @@ fn load_key(conn: &Conn<'_>, book: &mut Book, request: &KeyedRequest) -> Result<
 
 /// What a filed key stands for.
 fn read_key(conn: &Conn<'_>, key: &Key) -> Result<Option<KeyRecord>, StoreError> {
-    const SQL: &str = "SELECT body_hash, order_id, refusal FROM idempotency_keys \
-         WHERE buyer_id = $1 AND path = $2 AND key = $3";
-    conn.row(SQL, bind![key.buyer.0, &key.path, &key.key], |row| {
+    const SQL: &str = "SELECT body_hash, order_id, refusal, entered FROM idempotency_keys WHERE digest = $1";
+    conn.row(SQL, bind![key.digest.as_slice()], |row| {
         let body_hash = row.id(0, |bytes| bytes.try_into().ok())?;
         let answer = match row.bytes_or_null(1)?.as_deref().and_then(OrderId::from_bytes) {
             Some(order) => Answered::Order(order),
             None => Answered::Refused(row.parsed(2)?),
         };
-        Ok(KeyRecord { body_hash, answer })
+        Ok(KeyRecord { body_hash, answer, entered: row.int(3)? != 0 })
     })
 }
 
@@ -341,16 +368,16 @@ fn save(connection: &Connection, book: &Book, now: Timestamp) -> Result<Unfiled,
 
 fn save_keys(conn: &Conn<'_>, book: &Book, now: Timestamp) -> Result<(), StoreError> {
     const NOTE_KEY: &str = "INSERT INTO idempotency_keys_unfiled \
-         (buyer_id, path, key, body_hash, order_id, refusal, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+         (digest, buyer_id, body_hash, order_id, refusal, refused_at, entered) VALUES ($1, $2, $3, $4, $5, $6, $7)";
     let mut note_key = conn.repeated(NOTE_KEY)?;
     for key in &book.changes.keys {
         let record = &book.keys[key];
-        let (order, refusal) = match &record.answer {
-            Answered::Order(order) => (Some(order.as_bytes()), None),
-            Answered::Refused(refusal) => (None, Some(refusal.as_str())),
+        let (order, refusal, refused_at) = match &record.answer {
+            Answered::Order(order) => (Some(order.as_bytes()), None, None),
+            Answered::Refused(refusal) => (None, Some(refusal.as_str()), Some(now.0)),
         };
-        let hash = record.body_hash.as_slice();
-        note_key.execute(bind![key.buyer.0, &key.path, &key.key, hash, order, refusal, now.0])?;
+        let (digest, hash, entered) = (key.digest.as_slice(), record.body_hash.as_slice(), i64::from(record.entered));
+        note_key.execute(bind![digest, key.buyer.0, hash, order, refusal, refused_at, entered])?;
     }
     Ok(())
 }

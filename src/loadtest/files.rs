@@ -24,10 +24,7 @@ fn enough(connections: usize, limit: Option<u64>) -> Result<(), Error> {
     match limit {
         Some(limit) if limit < needed => {
             let detail = Text::made(
-                format!(
-                    "{connections} connections need {needed} open files, and the system allows {limit}. \
-                     Raise its hard limit (see 'ulimit -Hn'), or lower crowd.connections in the scenario."
-                ),
+                format!("{connections} connections need {needed} open files, and the system allows {limit}."),
                 format!("연결 {connections}개에는 열린 파일 {needed}개가 필요하지만 한도는 {limit}개입니다."),
             );
             Err(Error::new(Kind::Conflict, "too_few_files", detail))

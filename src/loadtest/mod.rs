@@ -59,6 +59,7 @@ pub use self::fairness::Fairness;
 pub use self::load::{Bottleneck, Load};
 pub use self::machine::{CpuShares, Machine};
 pub use self::progress::{Phase, Progress, Snapshot};
+pub use self::remote::parse_url;
 pub use self::report::{Audit, Community, Latency, Outcome, Report, Units};
 pub use self::report_file::ReportFile;
 pub use self::scenario::{
@@ -128,7 +129,7 @@ struct Ended {
 async fn at_temporary_server(plan: &RunPlan, shop: &dyn Shop, progress: &Arc<Progress>) -> Result<Ended, Error> {
     let folder = tempfile::Builder::new().prefix("preorder-").tempdir().map_err(|error| {
         let detail = Text::made(
-            format!("A temporary folder can't be made: {error}. Set TMPDIR to a folder that you may write to."),
+            format!("A temporary folder can't be made: {error}."),
             format!("임시 폴더를 만들 수 없습니다: {error}"),
         );
         Error::new(Kind::Conflict, "no_temporary_folder", detail)

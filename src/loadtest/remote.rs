@@ -19,21 +19,23 @@ const OPENING_INTERVAL: Duration = Duration::from_millis(5);
 /// The pause between two looks at a product that is to appear.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
+/// Reads the address of a server as the command line takes it.
+///
+/// # Errors
+/// What is allowed, for anything else.
+pub fn parse_url(text: &str) -> Result<String, &'static str> {
+    let good = Url::parse(text).is_ok_and(|url| url.scheme() == "http" && url.has_host());
+    if good { Ok(text.to_owned()) } else { Err("allowed: http://ADDRESS:PORT") }
+}
+
 /// Makes sure that a preorder server answers at `url`.
 ///
 /// # Errors
-/// `bad_url`, `server_unreachable`, or `not_preorder` when somebody else answers.
+/// `server_unreachable`, or `not_preorder` when somebody else answers.
 pub(super) async fn greet(client: &Client, url: &str) -> Result<(), Error> {
     #[derive(Deserialize)]
     struct Health {
         status: String,
-    }
-    if !Url::parse(url).is_ok_and(|url| url.scheme() == "http" && url.has_host()) {
-        let detail = Text::made(
-            format!("--url: '{url}' is not allowed; allowed: http://ADDRESS:PORT."),
-            format!("--url: '{url}'은(는) 허용되지 않습니다. http://주소:포트 형식이어야 합니다."),
-        );
-        return Err(Error::new(Kind::Conflict, "bad_url", detail));
     }
     let page = format!("{}/healthz", url.trim_end_matches('/'));
     let response = client.get(page).send().await.map_err(|error| unreachable(url, error))?;

@@ -40,23 +40,28 @@ impl ReportFile {
     /// Writes the page, whole or not at all.
     ///
     /// # Errors
-    /// `report_unwritable` when the disk does not take it.
+    /// `report_unwritten` when the disk does not take it.
     pub fn write(mut self, report: &Report) -> Result<(), Error> {
         let page = page::render(report);
         let written = self.draft.write_all(page.as_bytes()).and_then(|()| self.draft.as_file().sync_all());
-        written.map_err(|error| unwritable(&self.path, &error.to_string()))?;
-        self.draft.persist(&self.path).map_err(|error| unwritable(&self.path, &error.to_string()))?;
+        written.map_err(|error| unwritten(&self.path, &error))?;
+        self.draft.persist(&self.path).map_err(|error| unwritten(&self.path, &error.error))?;
         Ok(())
     }
 }
 
+/// The path is no good: decided before the run.
 fn unwritable(path: &Path, why: &str) -> Error {
+    Error::new(Kind::Conflict, "report_unwritable", cannot_write(path, why))
+}
+
+fn unwritten(path: &Path, error: &std::io::Error) -> Error {
+    Error::new(Kind::Conflict, "report_unwritten", cannot_write(path, &error.to_string()))
+}
+
+fn cannot_write(path: &Path, why: &str) -> Text {
     let path = path.display();
-    let detail = Text::made(
-        format!("The report {path} can't be written: {why}. Choose another file with --report."),
-        format!("보고서 {path}를 쓸 수 없습니다: {why}"),
-    );
-    Error::new(Kind::Conflict, "report_unwritable", detail)
+    Text::made(format!("The report {path} can't be written: {why}."), format!("보고서 {path}를 쓸 수 없습니다: {why}"))
 }
 
 #[cfg(test)]
@@ -94,7 +99,7 @@ mod tests {
         let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
         file.draft = NamedTempFile::from_parts(full, file.draft.into_temp_path());
         let error = file.write(&sample(Vec::new())).unwrap_err();
-        assert_eq!(error.code(), "report_unwritable");
+        assert_eq!(error.code(), "report_unwritten");
         assert!(error.to_string().contains("No space left"), "{error}");
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "old");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);

@@ -11,4 +11,5 @@ mod service;
 mod store;
 
 pub use model::{Change, NewProduct, Product, ProductDraft};
+pub use rules::{check_change, check_draft};
 pub use service::Products;

@@ -19,7 +19,7 @@ const DESCRIPTION_CHARS_MAX: usize = 2_000;
 pub(super) fn draft(draft: &ProductDraft) -> Result<NewProduct, Error> {
     let mut check = Check::new();
     let id = check.parse::<ProductId>("id", draft.id.as_deref());
-    let name = check.text("name", draft.name.as_deref(), 1, NAME_CHARS_MAX);
+    let name = check.line("name", draft.name.as_deref(), 1, NAME_CHARS_MAX);
     let description = check.text("description", draft.description.as_deref(), 0, DESCRIPTION_CHARS_MAX);
     let kind = check.parse::<Kind>("type", draft.kind.as_deref());
     let price = check.number("price", draft.price, 0, PRICE_MAX);
@@ -48,7 +48,7 @@ pub(super) fn change(entry: &Entry, terms: &Terms, change: &Change) -> Result<(E
     let mut entry = entry.clone();
     let mut terms = terms.clone();
     if let Some(name) = &change.name {
-        entry.name = check.text("name", Some(name), 1, NAME_CHARS_MAX);
+        entry.name = check.line("name", Some(name), 1, NAME_CHARS_MAX);
     }
     if let Some(description) = &change.description {
         entry.description = check.text("description", Some(description), 0, DESCRIPTION_CHARS_MAX);
@@ -71,6 +71,34 @@ pub(super) fn change(entry: &Entry, terms: &Terms, change: &Change) -> Result<(E
     window(&mut check, terms.kind, terms.opens_at, terms.closes_at);
     check.done()?;
     Ok((entry, terms))
+}
+
+/// Checks a draft before there is a database to put it into.
+///
+/// # Errors
+/// `422` with every fault.
+pub fn check_draft(draft: &ProductDraft) -> Result<(), Error> {
+    self::draft(draft).map(drop)
+}
+
+/// Checks what can be told of a change without the product.
+///
+/// # Errors
+/// `422` with every fault.
+pub fn check_change(change: &Change) -> Result<(), Error> {
+    let (id, created_at) = (ProductId::trusted("any"), Timestamp(0));
+    let (name, description, kind) = (String::new(), String::new(), Kind::Reservation);
+    let entry = Entry { id, name, description, kind, created_at };
+    let terms = Terms {
+        kind,
+        price: 0,
+        currency: Currency::KRW,
+        opens_at: None,
+        closes_at: None,
+        per_buyer_limit: None,
+        hold_seconds: HOLD_SECONDS_DEFAULT,
+    };
+    self::change(&entry, &terms, change).map(drop)
 }
 
 fn time(check: &mut Check, field: &'static str, text: Option<&str>) -> Option<Timestamp> {

@@ -118,7 +118,7 @@ async fn cancel(
 
 /// A key in its scope: every route that takes one is a `POST`, so buyer, path and key say it all.
 pub(crate) fn scoped(key: Option<IdempotencyKey>, buyer: UserId, uri: &Uri) -> Option<Key> {
-    key.map(|IdempotencyKey(key)| Key { buyer, path: uri.path().to_owned(), key })
+    key.map(|IdempotencyKey(key)| Key::new(buyer, uri.path(), &key))
 }
 
 /// An order as an answer, marked when it was given before.

@@ -13,7 +13,6 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body;
 use axum::extract::State;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -106,12 +105,13 @@ async fn healthz() -> Json<Health> {
 async fn readyz(State(db): State<Db>) -> Result<Json<Health>, HttpError> {
     let failed = db.failure().borrow().clone();
     let answered = match failed {
-        Some(why) => Err(Error::internal(why)),
+        Some(why) => Err(why),
         None => db.read(|conn| Ok(conn.row("SELECT 1", &[], |row| row.int(0))?)).await,
     };
     answered.map(|_| Json(Health { status: "ok" })).map_err(|error| {
+        let why = error.parts().internal.clone().unwrap_or_else(|| error.to_string());
         let detail = Text::fixed("The database does not answer.", "데이터베이스가 응답하지 않습니다.");
-        Error::new(Kind::Busy, "not_ready", detail).because(error.to_string()).retry_after_s(1).into()
+        Error::new(Kind::Busy, "not_ready", detail).because(why).retry_after_s(1).into()
     })
 }
 
@@ -222,7 +222,7 @@ impl Connections {
         let door = Arc::clone(&self.door);
         let service = service_fn(move |request: hyper::Request<Incoming>| {
             let door = Arc::clone(&door);
-            async move { Ok::<_, Infallible>(door.answer(request.map(Body::new), peer.ip()).await) }
+            async move { Ok::<_, Infallible>(door.answer(request, peer.ip()).await) }
         });
         let stream = TokioIo::new(StallGuard::new(stream, self.patience));
         let connection = watcher.watch(self.http.serve_connection(stream, service));

@@ -3,4 +3,4 @@
 pub mod http;
 mod service;
 
-pub use service::StockRoom;
+pub use service::{StockRoom, check_adjustment};

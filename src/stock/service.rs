@@ -11,6 +11,20 @@ use crate::ledger::{Command, Done, Ledger, Live, Movement, Mover, Refusal};
 
 const REASON_CHARS_MAX: usize = 200;
 
+/// Checks what can be told of an adjustment without the product; gives the reason as it is kept.
+///
+/// # Errors
+/// `422` for a `delta` of nothing or too much, or a bad reason.
+pub fn check_adjustment(delta: i64, reason: Option<&str>) -> Result<String, Error> {
+    let mut check = Check::new();
+    check.number("delta", Some(delta), -STOCK_MAX, STOCK_MAX);
+    if delta == 0 {
+        check.fault("delta", "zero", Text::fixed("It may not be 0.", "0일 수 없습니다."));
+    }
+    let reason = check.text("reason", reason, 0, REASON_CHARS_MAX);
+    check.done().map(|()| reason)
+}
+
 /// The stock room.
 pub struct StockRoom {
     ledger: Arc<Ledger>,
@@ -42,13 +56,7 @@ impl StockRoom {
         reason: Option<&str>,
         by: Mover,
     ) -> Result<Movement, Error> {
-        let mut check = Check::new();
-        check.number("delta", Some(delta), -STOCK_MAX, STOCK_MAX);
-        if delta == 0 {
-            check.fault("delta", "zero", Text::fixed("It may not be 0.", "0일 수 없습니다."));
-        }
-        let reason = check.text("reason", reason, 0, REASON_CHARS_MAX);
-        check.done()?;
+        let reason = check_adjustment(delta, reason)?;
         let reason = Some(reason).filter(|reason| !reason.is_empty());
         match self.ledger.submit(Command::Adjust { product, delta, by, reason }).await? {
             (Done::Movement(movement), _) => Ok(movement),

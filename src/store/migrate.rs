@@ -1,8 +1,13 @@
 //! Schema changes, embedded in the binary and counted in SQLite's `user_version`.
 
-use rusqlite::Connection;
+use std::path::Path;
 
-use super::StoreError;
+use rusqlite::Connection;
+use rusqlite::functions::FunctionFlags;
+use sha2::{Digest as _, Sha256};
+
+use super::open::Fault;
+use super::{Location, ServerLock, StoreError};
 use crate::kernel::error::{Error, Kind, Text};
 
 /// In order; the first brings an empty database to version 1.
@@ -13,6 +18,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/sqlite/0004_community.sql"),
     include_str!("migrations/sqlite/0005_community_seeds.sql"),
     include_str!("migrations/sqlite/0006_keys_filed_in_bulk.sql"),
+    include_str!("migrations/sqlite/0007_sessions_and_codes.sql"),
 ];
 
 /// The schema version that this program works on.
@@ -32,37 +38,107 @@ pub(super) fn is_ours(connection: &mut Connection) -> Result<bool, StoreError> {
     Ok(tables == 0)
 }
 
-/// Brings the schema up to date, each step in one transaction.
+/// Brings the schema up to date, in one transaction. `served`: this process has the server's lock.
 ///
 /// # Errors
-/// When the database is newer than this program, or a statement fails.
-pub(super) fn run(connection: &mut Connection) -> Result<(), Error> {
+/// When the database is newer than this program, or older and another server runs on it; when a statement fails.
+pub(super) fn run(connection: &mut Connection, path: &Path, served: bool) -> Result<(), Fault> {
     let version = version(connection)?;
     if version > SCHEMA_VERSION {
-        let detail = Text::made(
-            format!("This database has schema version {version}, newer than this program's {SCHEMA_VERSION}."),
-            format!("데이터베이스의 스키마 버전({version})이 이 프로그램({SCHEMA_VERSION})보다 새롭습니다."),
-        );
-        return Err(Error::new(Kind::Conflict, "schema_newer", detail));
+        return Err(newer(Kind::Conflict, version).into());
     }
     if version == SCHEMA_VERSION {
         return Ok(());
     }
-    let transaction =
-        connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(StoreError::from)?;
+    // A server that runs was written for the schema as it is. A new file has none, and nobody serves it yet.
+    let _lock = if version == 0 || served { None } else { Some(lock(path, version)?) };
+    give_functions(connection)?;
+    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     // Another process may have migrated while this one waited for the lock.
     let start = self::version(&transaction)?;
     for (index, sql) in MIGRATIONS.iter().enumerate().skip(start) {
-        transaction.execute_batch(sql).map_err(StoreError::from)?;
-        transaction
-            .pragma_update(None, "user_version", i64::try_from(index + 1).unwrap_or(i64::MAX))
-            .map_err(StoreError::from)?;
+        transaction.execute_batch(sql)?;
+        transaction.pragma_update(None, "user_version", i64::try_from(index + 1).unwrap_or(i64::MAX))?;
     }
-    transaction.commit().map_err(StoreError::from)?;
+    transaction.commit()?;
     Ok(())
+}
+
+/// Whether this program still knows the schema of a database that it has open.
+///
+/// # Errors
+/// When another program has made it newer: nothing may be written any more.
+pub(crate) fn still_known(connection: &Connection) -> Result<(), Error> {
+    match version(connection)? {
+        version if version > SCHEMA_VERSION => Err(newer(Kind::Busy, version).retry_after_s(60)),
+        _ => Ok(()),
+    }
+}
+
+fn newer(kind: Kind, version: usize) -> Error {
+    let detail = Text::made(
+        format!("This database has schema version {version}, newer than this program's {SCHEMA_VERSION}."),
+        format!("데이터베이스의 스키마 버전({version})이 이 프로그램({SCHEMA_VERSION})보다 새롭습니다."),
+    );
+    Error::new(kind, "schema_newer", detail)
+}
+
+fn lock(path: &Path, version: usize) -> Result<ServerLock, Error> {
+    ServerLock::take(&Location::Sqlite(path.to_owned())).map_err(|error| {
+        if error.code() != "database_served" {
+            return error;
+        }
+        let path = path.display();
+        let detail = Text::made(
+            format!(
+                "The database {path} has to be brought from schema version {version} to {SCHEMA_VERSION}, but a server is \
+                 running on it."
+            ),
+            format!("데이터베이스 {path}의 스키마를 {version}에서 {SCHEMA_VERSION}(으)로 올려야 하지만 서버가 실행 중입니다."),
+        );
+        Error::new(Kind::Conflict, "database_served", detail)
+    })
+}
+
+/// What migrations compute with that SQLite lacks: `sha256_16(text)`, the first 16 bytes of a SHA-256.
+fn give_functions(connection: &Connection) -> rusqlite::Result<()> {
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    connection.create_scalar_function("sha256_16", 1, flags, |context| {
+        let text = context.get_raw(0).as_bytes().map_err(|error| rusqlite::Error::UserFunctionError(error.into()))?;
+        Ok(Sha256::digest(text)[..16].to_vec())
+    })
 }
 
 fn version(connection: &Connection) -> Result<usize, StoreError> {
     let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     Ok(usize::try_from(version).unwrap_or(usize::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_that_were_kept_in_full_become_digests() {
+        let mut old = Connection::open_in_memory().unwrap();
+        for sql in &MIGRATIONS[..5] {
+            old.execute_batch(sql).unwrap();
+        }
+        old.execute_batch(
+            "PRAGMA user_version = 5;
+             INSERT INTO idempotency_keys VALUES (7, '/payments', 'k', zeroblob(32), x'11', NULL, 5),
+                 (7, '/payments/11/confirm', 'k', zeroblob(32), x'11', NULL, 6),
+                 (8, '/payments', 'k', zeroblob(32), NULL, 'sold_out', 9);",
+        )
+        .unwrap();
+        assert!(run(&mut old, Path::new("old.db"), true).is_ok());
+        let sql = "SELECT lower(hex(digest)) || ' ' || buyer_id || ' ' || length(body_hash) || ' ' \
+             || coalesce(refusal || ' ' || refused_at, 'order') || ' ' || entered FROM idempotency_keys \
+             ORDER BY buyer_id, entered DESC";
+        let mut rows = old.prepare(sql).unwrap();
+        let rows: Vec<String> = rows.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+        assert_eq!(rows[0], "aaf8a69328abf2c29ec87637b566a730 7 16 order 1", "the digest is the ledger's");
+        assert!(rows[1].ends_with(" 7 16 order 0"), "{rows:?}");
+        assert!(rows[2].ends_with(" 8 16 sold_out 9 1"), "{rows:?}");
+    }
 }

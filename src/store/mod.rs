@@ -7,8 +7,10 @@
 pub mod cache;
 mod checkpoint;
 mod conn;
+mod fault;
 mod lock;
 mod migrate;
+mod open;
 pub mod proof;
 pub(crate) mod sqlite;
 mod value;
@@ -16,6 +18,7 @@ mod writer;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use conn::Conn;
 pub use lock::ServerLock;
@@ -24,6 +27,7 @@ use tokio::sync::watch;
 pub(crate) use value::bind;
 pub use value::{Row, Value};
 
+use self::open::Opening;
 use crate::kernel::error::{Error, Kind, Text};
 
 /// Where the data is.
@@ -43,11 +47,33 @@ impl Db {
     /// Opens the database and brings its schema up to date.
     ///
     /// # Errors
-    /// When the file can't be opened or written, is no database, or has a schema newer than this program.
+    /// When the file can't be opened or written, is no database, or has a schema newer than this program; when it has an
+    /// older one and a server runs on it.
     pub async fn open(location: &Location) -> Result<Self, Error> {
+        Self::opened(location, Opening::default()).await
+    }
+
+    /// Opens the database for the server that has its lock: nobody else may bring an old schema up to date meanwhile, and
+    /// nobody may while a server runs.
+    ///
+    /// # Errors
+    /// Those of [`Self::open`].
+    pub async fn open_served(location: &Location, _lock: &ServerLock) -> Result<Self, Error> {
+        Self::opened(location, Opening { served: true, ..Opening::default() }).await
+    }
+
+    /// Opens the database for somebody who waits for another process's lock no longer than `busy_timeout`.
+    ///
+    /// # Errors
+    /// Those of [`Self::open`].
+    pub async fn open_impatient(location: &Location, busy_timeout: Duration) -> Result<Self, Error> {
+        Self::opened(location, Opening { busy_timeout, ..Opening::default() }).await
+    }
+
+    async fn opened(location: &Location, opening: Opening) -> Result<Self, Error> {
         let Location::Sqlite(path) = location;
         let path = path.clone();
-        let driver = tokio::task::spawn_blocking(move || sqlite::Driver::open(&path))
+        let driver = tokio::task::spawn_blocking(move || sqlite::Driver::open(&path, opening))
             .await
             .map_err(|panic| Error::internal(format!("opening the database: {panic}")))??;
         Ok(Self { driver: Arc::new(driver) })
@@ -109,9 +135,9 @@ impl Db {
         self.driver.version()
     }
 
-    /// Becomes `Some(why)` when the disk failed in a way after which nothing may be written any more.
+    /// Becomes `Some(why)` when nothing may be written any more: the disk failed, or a newer program changed the schema.
     #[must_use]
-    pub fn failure(&self) -> watch::Receiver<Option<String>> {
+    pub fn failure(&self) -> watch::Receiver<Option<Error>> {
         self.driver.failure()
     }
 

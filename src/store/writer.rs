@@ -15,7 +15,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::checkpoint::Checkpoints;
 use super::sqlite::{data_version, disk_failed};
-use super::{Conn, StoreError};
+use super::{Conn, StoreError, migrate};
 use crate::kernel::error::Error;
 
 /// The most jobs in one transaction. Larger ones gain little (the fsync is shared already) and keep the first waiting.
@@ -114,7 +114,7 @@ pub(super) struct Signals {
     /// Moves with those, and with every commit of this process's rooms, before anybody is answered.
     pub(super) version: watch::Sender<u64>,
     /// Why nothing may be written any more.
-    pub(super) failed: Arc<watch::Sender<Option<String>>>,
+    pub(super) failed: Arc<watch::Sender<Option<Error>>>,
 }
 
 /// Runs jobs until the last sender is gone, and looks now and then whether another process has committed.
@@ -153,6 +153,7 @@ pub(super) fn run(
             let version = data_version(&connection).ok();
             if version.is_some() && version != seen {
                 seen = version;
+                let _ = migrate::still_known(&connection).map_err(|newer| signals.failed.send_replace(Some(newer)));
                 signals.version.send_modify(|count| *count += 1);
                 signals.changed.send_modify(|count| *count += 1);
             }

@@ -9,11 +9,12 @@ use serde::{Deserialize, Serialize};
 
 use super::images;
 use super::model::{NewUser, User};
+use super::names::shown_name;
 use super::profile::Profile;
-use super::rules::{CODE_LIFETIME_S, CODE_PAUSE_S, image_path, refresh_invalid, shown_name, user_not_found};
+use super::rules::{CODE_LIFETIME_S, CODE_PAUSE_S, image_path, refresh_invalid, user_not_found};
 use super::service::Users;
 use super::sessions::LoggedIn;
-use crate::http::{Buyer, Caller, HttpError, InPath, Json, JsonOrForm, Language, OwnSite, Path, Routes};
+use crate::http::{Buyer, Caller, HttpError, InPath, Json, JsonOrForm, Language, OwnSite, Path, Routes, number};
 use crate::kernel::actor::Role;
 use crate::kernel::check::Check;
 use crate::kernel::error::Error;
@@ -101,7 +102,7 @@ impl From<Profile> for ProfileView {
 
 impl InPath for UserId {
     fn from_path(text: &str) -> Option<Self> {
-        text.parse().ok().map(Self)
+        number(text).map(Self)
     }
 
     fn unknown() -> Error {

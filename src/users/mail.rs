@@ -1,8 +1,10 @@
 //! Mail: written to the log, or handed to a mail server behind the requests' backs.
 //!
 //! A mail server may be slow, hang or be down, and no request waits for it: letters go into a bounded queue, and when that
-//! is full the next one is refused at once.
+//! is full the next one is refused at once. Whoever writes a letter takes a place in the queue first, so nobody promises one
+//! that can't be sent.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use lettre::message::header::ContentType;
@@ -10,6 +12,9 @@ use lettre::message::{Mailbox, Message};
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, CertificateStore, Tls, TlsParameters};
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::Email;
 use crate::config::{MailConfig, MailMode, SmtpConfig, StartTls};
@@ -36,7 +41,38 @@ pub(super) enum Mailer {
     /// Whoever reads the log reads the mail.
     Log,
     /// To those who carry them.
-    Smtp(flume::Sender<Letter>),
+    Smtp(Outbox),
+}
+
+/// The letters that wait for those who carry them, and their number.
+pub(super) struct Outbox {
+    letters: flume::Sender<Waiting>,
+    places: Arc<Semaphore>,
+    /// Counts the letters that are not sent yet, on their way or not.
+    unsent: TaskTracker,
+}
+
+struct Waiting {
+    letter: Letter,
+    /// Free for the next one as soon as this one is carried.
+    place: OwnedSemaphorePermit,
+    unsent: TaskTrackerToken,
+}
+
+/// A place in the queue for one letter.
+pub(super) struct Place(Option<(flume::Sender<Waiting>, OwnedSemaphorePermit, TaskTrackerToken)>);
+
+impl Place {
+    /// Sends a letter, or rather has it sent: this never waits.
+    pub(super) fn send(self, letter: Letter) {
+        match self.0 {
+            None => {
+                tracing::info!(to = %letter.to, subject = letter.subject, text = letter.text, "mail (mail.mode is log)");
+            }
+            // Nobody is there to take it only when the whole process ends.
+            Some((letters, place, unsent)) => drop(letters.send(Waiting { letter, place, unsent })),
+        }
+    }
 }
 
 impl Mailer {
@@ -53,36 +89,31 @@ impl Mailer {
         let from: Mailbox =
             config.from.parse().map_err(|error| unusable(&format!("mail.from {}: {error}", config.from)))?;
         let patience = Duration::from_secs(config.smtp.timeout_s);
-        let (sender, letters) = flume::bounded(QUEUE_MAX);
+        let (letters, waiting) = flume::unbounded(); // the places are bounded
         for _ in 0..CARRIERS {
-            tokio::spawn(carry(letters.clone(), server.clone(), from.clone(), patience));
+            tokio::spawn(carry(waiting.clone(), server.clone(), from.clone(), patience));
         }
-        Ok(Self::Smtp(sender))
+        Ok(Self::Smtp(Outbox { letters, places: Arc::new(Semaphore::new(QUEUE_MAX)), unsent: TaskTracker::new() }))
     }
 
-    /// Whether there is room for one more letter.
+    /// A place for one more letter.
     ///
     /// # Errors
     /// `503 busy` when too many wait.
-    pub(super) fn admit(&self) -> Result<(), Error> {
-        match self {
-            Self::Smtp(letters) if letters.is_full() => Err(too_many()),
-            _ => Ok(()),
-        }
+    pub(super) fn reserve(&self) -> Result<Place, Error> {
+        let Self::Smtp(Outbox { letters, places, unsent }) = self else { return Ok(Place(None)) };
+        let place = Arc::clone(places).try_acquire_owned().map_err(|_| too_many())?;
+        Ok(Place(Some((letters.clone(), place, unsent.token()))))
     }
 
-    /// Sends a letter, or rather has it sent: this never waits.
+    /// Waits until every letter is sent, or given up on.
     ///
     /// # Errors
-    /// `503 busy` when too many wait.
-    pub(super) fn send(&self, letter: Letter) -> Result<(), Error> {
-        match self {
-            Self::Log => {
-                tracing::info!(to = %letter.to, subject = letter.subject, text = letter.text, "mail (mail.mode is log)");
-                Ok(())
-            }
-            Self::Smtp(letters) => letters.try_send(letter).map_err(|_| too_many()),
-        }
+    /// How many were not, when that takes longer than `patience`.
+    pub(super) async fn sent(&self, patience: Duration) -> Result<(), usize> {
+        let Self::Smtp(Outbox { unsent, .. }) = self else { return Ok(()) };
+        unsent.close();
+        tokio::time::timeout(patience, unsent.wait()).await.map_err(|_| unsent.len())
     }
 }
 
@@ -91,8 +122,9 @@ fn too_many() -> Error {
 }
 
 /// Hands letters over, one after the other, as long as there is somebody who sends any.
-async fn carry(letters: flume::Receiver<Letter>, server: Server, from: Mailbox, patience: Duration) {
-    while let Ok(letter) = letters.recv_async().await {
+async fn carry(letters: flume::Receiver<Waiting>, server: Server, from: Mailbox, patience: Duration) {
+    while let Ok(Waiting { letter, place, unsent: _until_sent }) = letters.recv_async().await {
+        drop(place);
         let Ok(message) = message(letter, from.clone()) else {
             tracing::error!("a letter could not be written");
             continue;

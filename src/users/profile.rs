@@ -1,9 +1,11 @@
 //! What every face calls: what others see of a user, how that changes, and the end of it.
 
-use bytes::Bytes;
+use std::sync::Arc;
 
-use super::images::{Images, store as images};
+use super::codes::store::Addressee;
+use super::images::{Images, Upload, store as images};
 use super::model::{Counts, User};
+use super::names;
 use super::rules::{self, may_change, user_not_found};
 use super::service::Users;
 use super::standing::Change;
@@ -40,8 +42,8 @@ pub enum ImageChange {
     Keep,
     /// It goes.
     Remove,
-    /// These bytes take its place, if they are an image.
-    Replace(Bytes),
+    /// What was sent takes its place, if it is an image.
+    Replace(Upload),
     /// Something was given that can't be one.
     NotAnImage,
 }
@@ -66,13 +68,13 @@ impl Users {
     /// `422` with every fault, `404 user_not_found`, `409 account_deleted`, `503 media_unavailable`.
     pub async fn change_profile(&self, id: UserId, change: ProfileChange) -> Result<User, Error> {
         let mut check = Check::new();
-        let name = change.name.map(|name| rules::name(&mut check, Some(&name)));
+        let name = change.name.map(|name| names::name(&mut check, Some(&name)));
         let greeting = change.greeting.map(|greeting| rules::greeting(&mut check, Some(&greeting)));
         let image = match change.image {
             ImageChange::Keep => None,
             ImageChange::Remove => Some(None),
             ImageChange::Replace(sent) => match self.images.recode(sent).await? {
-                Ok(recoded) => Some(Some(recoded)),
+                Ok(ready) => Some(Some(ready)),
                 Err(fault) => {
                     check.noted(fault);
                     None
@@ -86,11 +88,11 @@ impl Users {
         check.done()?;
 
         let image = match image {
-            Some(Some(recoded)) => {
-                let name = Images::fresh_name(&recoded);
+            Some(Some(ready)) => {
+                let name = Images::fresh_name(&ready);
                 let (noted, now) = (name.clone(), self.clock.now());
-                self.db.write(move |conn| Ok(images::note_unused(conn, &noted, now)?)).await?;
-                self.images.put(&name, recoded).await?;
+                self.db.write(move |conn| Ok(images::note_coming(conn, &noted, now)?)).await?;
+                self.images.put(&name, ready).await?;
                 Some(Some(name))
             }
             other => other.map(|_| None),
@@ -113,7 +115,7 @@ impl Users {
                     images::set_image(conn, id, image.as_deref())?;
                     old = before.profile_image;
                     if let Some(old) = &old {
-                        images::note_unused(conn, old, now)?;
+                        images::note_leaving(conn, old, now)?;
                     }
                 }
                 let user = store::by_id(conn, id)?.ok_or_else(user_not_found)?;
@@ -131,16 +133,16 @@ impl Users {
     /// # Errors
     /// `404 user_not_found`, `409 account_deleted`.
     pub async fn delete(&self, id: UserId) -> Result<User, Error> {
-        let now = self.clock.now();
+        let (now, seals) = (self.clock.now(), Arc::clone(&self.seals));
         let (user, image) = self
-            .commit(move |conn| {
+            .commit_in_turn(move |conn| {
                 let before = store::by_id(conn, id)?.ok_or_else(user_not_found)?;
                 may_change(&before)?;
                 if let Some(image) = &before.profile_image {
-                    images::note_unused(conn, image, now)?;
+                    images::note_leaving(conn, image, now)?;
                 }
                 if let Some(email) = &before.email {
-                    codes::store::forget(conn, email)?;
+                    codes::store::forget(conn, &Addressee::of(email, &seals))?;
                 }
                 store::erase(conn, id, now)?;
                 let user = store::by_id(conn, id)?.ok_or_else(user_not_found)?;

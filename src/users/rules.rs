@@ -1,13 +1,13 @@
-//! What a user may be called and what a password may be. Pure.
+//! What an account may hold, who may act, and what a token or a code is worth. Pure. What a user may be called is in
+//! `names`.
 
 use super::model::{Email, NewUser, User, UserState};
+use super::names::name;
 use crate::kernel::check::Check;
 use crate::kernel::clock::Timestamp;
 use crate::kernel::error::{Error, Kind, Text};
 use crate::kernel::ids::UserId;
 
-/// The longest name, in characters.
-pub(super) const NAME_CHARS_MAX: usize = 50;
 /// The longest greeting, in characters.
 pub(super) const GREETING_CHARS_MAX: usize = 200;
 const PASSWORD_CHARS_MIN: usize = 8;
@@ -34,15 +34,6 @@ pub(super) fn check_new_user(new: NewUser) -> Result<CheckedUser, Error> {
     check.done()?;
     let email = email.ok_or_else(|| Error::internal("a missing e-mail passed the checks"))?;
     Ok(CheckedUser { email, name, password, greeting })
-}
-
-/// A name is one line.
-pub(super) fn name(check: &mut Check, typed: Option<&str>) -> String {
-    let name = check.text("name", typed, 1, NAME_CHARS_MAX);
-    if name.contains(['\n', '\t']) {
-        check.fault("name", "bad_character", Text::fixed("A name is one line.", "이름은 한 줄이어야 합니다."));
-    }
-    name
 }
 
 /// A greeting may be empty and have lines.
@@ -130,6 +121,10 @@ pub(super) fn may_change(user: &User) -> Result<(), Error> {
     Ok(())
 }
 
+/// The longest life of any access token, in seconds: 7 days. One made on the command line may have it; a login's is shorter
+/// (`jwt.access_minutes`).
+pub const TOKEN_LIFETIME_S_MAX: u32 = 7 * 24 * 3600;
+
 /// A session as its refresh tokens see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Family {
@@ -138,6 +133,8 @@ pub(super) struct Family {
     pub(super) current: Vec<u8>,
     pub(super) expires_at: Timestamp,
     pub(super) revoked: bool,
+    /// When the last of the access tokens that it gave ends.
+    pub(super) token_ends_at: Timestamp,
 }
 
 /// What a refresh token that this server made is worth.
@@ -262,13 +259,6 @@ pub(super) fn wrong_current_password() -> Error {
     Error::invalid_field("currentPassword", "wrong", detail)
 }
 
-/// The name that is shown of a user. One who has withdrawn has none: the words that stand for it are the same for every
-/// reader, because lists are made once for many.
-#[must_use]
-pub fn shown_name(state: UserState, name: String) -> String {
-    if state == UserState::Deleted { "withdrawn user (탈퇴한 사용자)".to_owned() } else { name }
-}
-
 /// Where a profile image is fetched.
 #[must_use]
 pub fn image_path(name: &str) -> String {
@@ -322,7 +312,13 @@ mod tests {
     #[test]
     fn a_family_ends_with_a_token_that_comes_twice() {
         let now = Timestamp(10);
-        let family = Family { user: UserId(1), current: b"second".to_vec(), expires_at: Timestamp(11), revoked: false };
+        let family = Family {
+            user: UserId(1),
+            current: b"second".to_vec(),
+            expires_at: Timestamp(11),
+            revoked: false,
+            token_ends_at: Timestamp(0),
+        };
         assert_eq!(refresh(&family, b"second", now).unwrap(), Refresh::Rotate);
         assert_eq!(refresh(&family, b"first", now).unwrap(), Refresh::Reused);
         let revoked = Family { revoked: true, ..family.clone() };
@@ -342,22 +338,6 @@ mod tests {
         assert_eq!(guess(&SentCode { attempts: 4, ..sent.clone() }, right, soon), Guess::Right);
         assert_eq!(guess(&SentCode { attempts: 5, ..sent.clone() }, right, soon), Guess::Void);
         assert_eq!(guess(&SentCode { hash: None, ..sent }, right, soon), Guess::Void);
-    }
-
-    #[test]
-    fn only_somebody_who_withdrew_is_shown_under_another_name() {
-        assert_eq!(shown_name(UserState::Deleted, String::new()), "withdrawn user (탈퇴한 사용자)");
-        for state in [UserState::Active, UserState::Inactive, UserState::Blocked] {
-            assert_eq!(shown_name(state, "Ann".to_owned()), "Ann");
-        }
-    }
-
-    #[test]
-    fn a_name_is_one_line() {
-        let error =
-            check_new_user(NewUser { name: Some("Ann\nAdmin".to_owned()), ..NewUser::default() }).err().unwrap();
-        let name = error.parts().fields.iter().find(|fault| fault.field == "name").unwrap();
-        assert_eq!(name.code, "bad_character");
     }
 
     #[test]

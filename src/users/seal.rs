@@ -9,6 +9,8 @@ pub(super) enum Purpose {
     Refresh,
     /// A code that was sent by mail.
     EmailCode,
+    /// An address that got mail.
+    Address,
 }
 
 impl Purpose {
@@ -16,6 +18,7 @@ impl Purpose {
         match self {
             Self::Refresh => b"refresh",
             Self::EmailCode => b"email-code",
+            Self::Address => b"address",
         }
     }
 }

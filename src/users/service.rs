@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::Mutex;
 
-use super::codes::store as codes;
+use super::codes::store::{self as codes, Addressee};
 use super::images::Images;
 use super::mail::Mailer;
 use super::model::{NewUser, SeedUser, Session, User, UserFilter, UserState};
@@ -19,7 +19,7 @@ use crate::config::{Config, JwtConfig};
 use crate::kernel::actor::Role;
 use crate::kernel::clock::Clock;
 use crate::kernel::error::Error;
-use crate::kernel::ids::UserId;
+use crate::kernel::ids::{SessionId, UserId};
 use crate::kernel::page::{Cursors, Page, PageRequest};
 use crate::store::{Conn, Db};
 
@@ -43,7 +43,7 @@ pub struct Users {
     signup_verified_email: bool,
     pub(super) images: Images,
     pub(super) standing: Arc<Standing>,
-    /// Held from a commit until the view in memory shows it, so that two changes of one user arrive there in order.
+    /// Held by a change of what somebody may do from its commit until the view in memory shows it.
     turn: Arc<Mutex<()>>,
 }
 
@@ -93,10 +93,10 @@ impl Users {
     async fn add_proven(&self, new: NewUser, role: Role, needs_proof: bool) -> Result<User, Error> {
         let checked = check_new_user(new)?;
         let hash = self.passwords.hash(checked.password).await?;
-        let created_at = self.clock.now();
-        self.commit(move |conn| {
+        let (created_at, addressee) = (self.clock.now(), Addressee::of(&checked.email, &self.seals));
+        let work = move |conn: &Conn<'_>| {
             // Before anything is said about the address: only who reads its mail may learn that it is taken.
-            if needs_proof && !codes::take_proof(conn, &checked.email, created_at)? {
+            if needs_proof && !codes::take_proof(conn, &addressee, created_at)? {
                 return Err(email_not_verified());
             }
             let row = UserRow {
@@ -108,10 +108,16 @@ impl Users {
                 created_at,
             };
             let id = store::insert(conn, &row)?.ok_or_else(email_taken)?;
-            let user = store::by_id(conn, id)?.ok_or_else(user_not_found)?;
-            Ok((user, vec![Change::User(id, role, UserState::Active)]))
-        })
-        .await
+            store::by_id(conn, id)?.ok_or_else(user_not_found)
+        };
+        match role {
+            // Nothing about a user is an exception, so there is nothing to show.
+            Role::User => self.commit(move |conn| Ok((work(conn)?, Vec::new()))).await,
+            Role::Admin => {
+                let shown = |user: User| (user.clone(), vec![Change::User(user.id, user.role, user.state)]);
+                self.commit_in_turn(move |conn| work(conn).map(shown)).await
+            }
+        }
     }
 
     /// The hash of a password that many seed users share; see [`Self::add_many`].
@@ -140,7 +146,7 @@ impl Users {
 
     async fn add_some(&self, users: Vec<SeedUser>, password_hash: String) -> Result<usize, Error> {
         let created_at = self.clock.now();
-        self.commit(move |conn| {
+        self.commit_in_turn(move |conn| {
             let mut changes = Vec::new();
             for SeedUser { email, name, greeting, role } in &users {
                 let (role, password_hash) = (*role, &*password_hash);
@@ -241,14 +247,21 @@ impl Users {
     /// `422` on `password`, `404 user_not_found`, `409 account_deleted`, `429 login_busy`.
     pub async fn set_password(&self, id: UserId, password: String) -> Result<User, Error> {
         let hash = self.passwords.hash(check_password(password)?).await?;
-        self.change_and_end_sessions(id, move |conn, _| Ok(store::set_password_hash(conn, id, &hash)?)).await
+        let now = self.clock.now();
+        self.commit(move |conn| {
+            let user = store::by_id(conn, id)?.ok_or_else(user_not_found)?;
+            may_change(&user)?;
+            store::set_password_hash(conn, id, &hash)?;
+            Ok((user, store::end_sessions(conn, id, None, now)?))
+        })
+        .await
     }
 
     async fn change<F>(&self, id: UserId, change: F) -> Result<User, Error>
     where
         F: FnOnce(&Conn<'_>, &User) -> Result<(), Error> + Send + 'static,
     {
-        self.commit(move |conn| {
+        self.commit_in_turn(move |conn| {
             let before = store::by_id(conn, id)?.ok_or_else(user_not_found)?;
             may_change(&before)?;
             change(conn, &before)?;
@@ -259,38 +272,49 @@ impl Users {
         .await
     }
 
-    async fn change_and_end_sessions<F>(&self, id: UserId, change: F) -> Result<User, Error>
-    where
-        F: FnOnce(&Conn<'_>, &User) -> Result<(), Error> + Send + 'static,
-    {
-        let now = self.clock.now();
-        self.commit(move |conn| {
-            let before = store::by_id(conn, id)?.ok_or_else(user_not_found)?;
-            may_change(&before)?;
-            change(conn, &before)?;
-            let mut changes: Vec<_> =
-                store::end_sessions(conn, id, None, now)?.into_iter().map(Change::SessionEnded).collect();
-            let user = store::by_id(conn, id)?.ok_or_else(user_not_found)?;
-            changes.push(Change::User(id, user.role, user.state));
-            Ok((user, changes))
-        })
-        .await
-    }
-
-    /// Commits `work` and shows its changes to the next request. It runs as a task of its own: a client that hangs up
-    /// after the commit must not leave the memory behind the database.
-    pub(super) async fn commit<T, F>(&self, work: F) -> Result<T, Error>
+    /// Commits `work`, which changes what somebody may do, and shows it to the next request. Two such commits do not
+    /// overlap, so that the changes of one user arrive in memory in their order; there are few of them.
+    pub(super) async fn commit_in_turn<T, F>(&self, work: F) -> Result<T, Error>
     where
         T: Send + 'static,
         F: FnOnce(&Conn<'_>) -> Result<(T, Vec<Change>), Error> + Send + 'static,
     {
-        let (db, standing, turn) = (self.db.clone(), Arc::clone(&self.standing), Arc::clone(&self.turn));
-        let committed = tokio::spawn(async move {
+        let (turn, commit) = (Arc::clone(&self.turn), self.committing(work));
+        self::seen_through(async move {
             let _turn = turn.lock().await;
+            commit.await
+        })
+        .await
+    }
+
+    /// Commits `work`, which may end sessions, and shows that to the next request. What has ended stays so: such commits
+    /// may come in any order, and those that wait together share one.
+    pub(super) async fn commit<T, F>(&self, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Conn<'_>) -> Result<(T, Vec<SessionId>), Error> + Send + 'static,
+    {
+        let ended = |(value, ended): (T, Vec<_>)| (value, ended.into_iter().map(Change::SessionEnded).collect());
+        self::seen_through(self.committing(move |conn| work(conn).map(ended))).await
+    }
+
+    fn committing<T, F>(&self, work: F) -> impl Future<Output = Result<T, Error>> + Send + use<T, F>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Conn<'_>) -> Result<(T, Vec<Change>), Error> + Send + 'static,
+    {
+        let (db, standing) = (self.db.clone(), Arc::clone(&self.standing));
+        async move {
             let (value, changes) = db.write(work).await?;
             standing.apply(&changes);
             Ok(value)
-        });
-        committed.await.map_err(|error| Error::internal(format!("changing a user: {error}")))?
+        }
     }
+}
+
+/// Runs a commit as a task of its own: a client that hangs up after it must not leave the memory behind the database.
+async fn seen_through<T: Send + 'static>(
+    commit: impl Future<Output = Result<T, Error>> + Send + 'static,
+) -> Result<T, Error> {
+    tokio::spawn(commit).await.map_err(|error| Error::internal(format!("changing a user: {error}")))?
 }

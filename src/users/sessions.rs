@@ -5,17 +5,14 @@ use std::time::Duration;
 
 use super::model::{Email, User};
 use super::refresh::RefreshToken;
-use super::rules::{self, Refresh, invalid_credentials, may_act, may_change, user_not_found};
+use super::rules::{self, Refresh, TOKEN_LIFETIME_S_MAX, invalid_credentials, may_act, may_change, user_not_found};
 use super::service::Users;
-use super::standing::Change;
-use super::store::{self, EndedSince};
+use super::store::{self, SessionRow};
+use super::tokens;
 use crate::kernel::actor::Actor;
 use crate::kernel::clock::Timestamp;
 use crate::kernel::error::{Error, Text};
 use crate::kernel::ids::{SessionId, UserId};
-
-/// The longest life of a token made on the command line: 7 days. The end of a session is remembered that long.
-pub const TOKEN_LIFETIME_S_MAX: u32 = 7 * 24 * 3600;
 
 /// Sessions that one transaction begins, so that others get their turn at the writer.
 const SESSIONS_PER_COMMIT: u32 = 10_000;
@@ -46,15 +43,25 @@ impl Users {
     /// # Errors
     /// `401 token_invalid`, `token_expired` or `session_revoked`, `403 account_blocked` or `account_inactive`.
     pub fn authenticate(&self, token: &str) -> Result<Actor, Error> {
-        self.standing.judge(self.tokens.verify(token, self.clock.now())?)
+        self.judge(self.tokens.verify(token, self.clock.now())?)
     }
 
-    /// Whether somebody whose token was good may still act, for what goes on after the answer has begun.
+    /// Somebody whose token was good, with the role that they have now. Looks at memory only.
     ///
     /// # Errors
     /// `401 session_revoked`, `403 account_blocked` or `account_inactive`.
+    pub fn judge(&self, actor: Actor) -> Result<Actor, Error> {
+        self.standing.judge(actor)
+    }
+
+    /// Whether somebody whose token was good may still act, for what goes on after the answer has begun: not longer than
+    /// the token would let them begin it.
+    ///
+    /// # Errors
+    /// `401 token_expired` or `session_revoked`, `403 account_blocked` or `account_inactive`.
     pub fn may_still_act(&self, actor: Actor) -> Result<(), Error> {
-        self.standing.judge(actor).map(drop)
+        tokens::lives(actor, self.clock.now())?;
+        self.judge(actor).map(drop)
     }
 
     /// Begins a session for whoever knows the password.
@@ -88,16 +95,25 @@ impl Users {
         let (now, token) = (self.clock.now(), RefreshToken::fresh(SessionId::fresh()));
         let (user_id, session, refresh_hash) = (user.id, token.session, token.hash());
         let expires_at = now.plus_seconds(i64::from(self.jwt.refresh_hours) * 3600);
+        let token_ends_at = now.plus_seconds(self.access_lifetime_s().into()).min(expires_at);
         self.db
             .write(move |conn| {
                 // The password may have been changed while this one was checked; the change has ended every session.
                 if store::password_hash(conn, user_id)?.as_ref() != Some(&hash) {
                     return Err(invalid_credentials());
                 }
-                Ok(store::insert_session(conn, session, user_id, Some(&refresh_hash), (now, expires_at))?)
+                let row = SessionRow {
+                    id: session,
+                    user: user_id,
+                    refresh_hash: Some(&refresh_hash),
+                    created_at: now,
+                    expires_at,
+                    token_ends_at,
+                };
+                Ok(store::insert_session(conn, &row)?)
             })
             .await?;
-        self.logged_in(user, &token, (now, expires_at))
+        self.logged_in(user, &token, (now, token_ends_at, expires_at))
     }
 
     /// Takes a refresh token in exchange for an access token and the next refresh token; the session still ends when it
@@ -110,6 +126,7 @@ impl Users {
         let (session, hash) = (presented.session, presented.hash());
         let next = RefreshToken::fresh(session);
         let (now, next_hash) = (self.clock.now(), next.hash());
+        let longest = now.plus_seconds(self.access_lifetime_s().into());
         let rotated = self
             .commit(move |conn| {
                 let family = store::family(conn, session)?.ok_or_else(rules::session_revoked)?;
@@ -117,37 +134,42 @@ impl Users {
                 may_act(user.state)?;
                 match rules::refresh(&family, &hash, now)? {
                     Refresh::Rotate => {
-                        store::set_refresh_hash(conn, session, &next_hash)?;
-                        Ok((Some((user, family.expires_at)), Vec::new()))
+                        let token_ends_at = longest.min(family.expires_at);
+                        // A token from before may live longer, when the settings have changed.
+                        let last_ends_at = token_ends_at.max(family.token_ends_at);
+                        store::set_refresh_hash(conn, session, &next_hash, last_ends_at)?;
+                        Ok((Some((user, token_ends_at, family.expires_at)), Vec::new()))
                     }
                     // An answer and no error: the end of the session must be committed.
                     Refresh::Reused => {
                         store::end_session(conn, session, now)?;
-                        Ok((None, vec![Change::SessionEnded(session)]))
+                        Ok((None, vec![session]))
                     }
                 }
             })
             .await?;
-        let Some((user, expires_at)) = rotated else {
+        let Some((user, token_ends_at, expires_at)) = rotated else {
             tracing::warn!(%session, "a refresh token came for the second time; its session was ended");
             return Err(rules::refresh_reused());
         };
-        self.logged_in(user, &next, (now, expires_at))
+        self.logged_in(user, &next, (now, token_ends_at, expires_at))
     }
 
-    /// Signs what somebody gets whose session lives from `now` until `expires_at`.
+    /// Signs what somebody gets `now` whose access token and whose session end then.
     fn logged_in(
         &self,
         user: User,
         token: &RefreshToken,
-        (now, expires_at): (Timestamp, Timestamp),
+        (now, token_ends_at, expires_at): (Timestamp, Timestamp, Timestamp),
     ) -> Result<LoggedIn, Error> {
         // Rounded up: the cookie must not go before the session does.
-        let refresh_in_s = (expires_at.0 - now.0 + 999_999).div_euclid(1_000_000);
-        let refresh_in_s = u32::try_from(refresh_in_s).unwrap_or(u32::MAX);
-        let expires_in_s = self.access_lifetime_s().min(refresh_in_s);
-        let actor = Actor { user: user.id, role: user.role, session: token.session };
-        let access_token = self.tokens.sign(actor, now.plus_seconds(expires_in_s.into()))?;
+        let seconds_until = |end: Timestamp| {
+            let seconds = (end.0 - now.0 + 999_999).div_euclid(1_000_000);
+            u32::try_from(seconds).unwrap_or(u32::MAX)
+        };
+        let (expires_in_s, refresh_in_s) = (seconds_until(token_ends_at), seconds_until(expires_at));
+        let actor = Actor { user: user.id, role: user.role, session: token.session, token_ends_at };
+        let access_token = self.tokens.sign(actor)?;
         Ok(LoggedIn { user, access_token, expires_in_s, refresh_token: token.to_text(&self.seals), refresh_in_s })
     }
 
@@ -176,7 +198,7 @@ impl Users {
             }
             store::set_password_hash(conn, user, &hash)?;
             let ended = store::end_sessions(conn, user, Some(actor.session), now)?;
-            Ok((ended.len(), ended.into_iter().map(Change::SessionEnded).collect()))
+            Ok((ended.len(), ended))
         })
         .await
     }
@@ -189,7 +211,7 @@ impl Users {
         let now = self.clock.now();
         self.commit(move |conn| {
             let ended = store::end_session(conn, session, now)?;
-            Ok((usize::from(ended), vec![Change::SessionEnded(session)]))
+            Ok((usize::from(ended), vec![session]))
         })
         .await
     }
@@ -205,7 +227,7 @@ impl Users {
                 return Err(rules::session_not_found());
             }
             store::end_session(conn, session, now)?;
-            Ok(((), vec![Change::SessionEnded(session)]))
+            Ok(((), vec![session]))
         })
         .await
     }
@@ -218,7 +240,7 @@ impl Users {
         let now = self.clock.now();
         self.commit(move |conn| {
             let ended = store::end_sessions(conn, user, None, now)?;
-            Ok((ended.len(), ended.into_iter().map(Change::SessionEnded).collect()))
+            Ok((ended.len(), ended))
         })
         .await
     }
@@ -229,7 +251,7 @@ impl Users {
     /// # Errors
     /// `404 user_not_found`, `409 account_deleted`, `403 account_blocked`, `422` on `lifetime`.
     pub async fn token(&self, user: UserId, lifetime_s: Option<u32>) -> Result<String, Error> {
-        let (now, expires_at) = self.token_life(lifetime_s)?;
+        let life = self.token_life(lifetime_s)?;
         let session = SessionId::fresh();
         let user = self
             .db
@@ -237,11 +259,11 @@ impl Users {
                 let user = store::by_id(conn, user)?.ok_or_else(user_not_found)?;
                 may_change(&user)?;
                 may_act(user.state)?;
-                store::insert_session(conn, session, user.id, None, (now, expires_at))?;
+                store::insert_session(conn, &for_one_token(session, user.id, life))?;
                 Ok(user)
             })
             .await?;
-        self.tokens.sign(Actor { user: user.id, role: user.role, session }, expires_at)
+        self.tokens.sign(Actor { user: user.id, role: user.role, session, token_ends_at: life.1 })
     }
 
     /// An access token for each active user, by number; gives how many. Tokens are handed on as their sessions are
@@ -254,15 +276,15 @@ impl Users {
         lifetime_s: Option<u32>,
         mut on_token: impl FnMut(UserId, String) -> Result<(), Error>,
     ) -> Result<usize, Error> {
-        let (now, expires_at) = self.token_life(lifetime_s)?;
+        let life = self.token_life(lifetime_s)?;
         let (mut after, mut count) = (UserId(0), 0);
         loop {
-            let actors = self.begin_sessions(after, (now, expires_at)).await?;
+            let actors = self.begin_sessions(after, life).await?;
             let Some(last) = actors.last() else { return Ok(count) };
             after = last.user;
             count += actors.len();
             for actor in actors {
-                on_token(actor.user, self.tokens.sign(actor, expires_at)?)?;
+                on_token(actor.user, self.tokens.sign(actor)?)?;
             }
         }
     }
@@ -273,8 +295,8 @@ impl Users {
                 let users = store::active_after(conn, after, SESSIONS_PER_COMMIT.into())?;
                 let begin = |(user, role)| {
                     let session = SessionId::fresh();
-                    store::insert_session(conn, session, user, None, life)?;
-                    Ok(Actor { user, role, session })
+                    store::insert_session(conn, &for_one_token(session, user, life))?;
+                    Ok(Actor { user, role, session, token_ends_at: life.1 })
                 };
                 users.into_iter().map(begin).collect()
             })
@@ -318,17 +340,17 @@ impl Users {
     pub(super) async fn read_standing(&self) -> Result<(), Error> {
         loop {
             let now = self.clock.now();
-            let access_s = i64::from(self.access_lifetime_s());
-            let since = EndedSince {
-                login: now.plus_seconds(-access_s),
-                any: now.plus_seconds(-access_s.max(TOKEN_LIFETIME_S_MAX.into())),
-                now,
-            };
             let changes = self.standing.changes();
-            let exceptions = self.db.read(move |conn| Ok(store::exceptions(conn, since)?)).await?;
+            let exceptions = self.db.read(move |conn| Ok(store::exceptions(conn, now)?)).await?;
             if self.standing.replace(exceptions, changes) {
                 return Ok(());
             }
         }
     }
+}
+
+/// A session that lives as long as its one token, and can't be refreshed.
+fn for_one_token(id: SessionId, user: UserId, life: (Timestamp, Timestamp)) -> SessionRow<'static> {
+    let (created_at, expires_at) = life;
+    SessionRow { id, user, refresh_hash: None, created_at, expires_at, token_ends_at: expires_at }
 }

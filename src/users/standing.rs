@@ -62,8 +62,11 @@ impl Standing {
         Ok(Actor { role, ..actor })
     }
 
-    /// Applies committed changes.
+    /// Applies committed changes. Those of one user must come in their order; sessions end in any.
     pub(super) fn apply(&self, changes: &[Change]) {
+        if changes.is_empty() {
+            return; // a snapshot that is being read stays good
+        }
         let mut view = self.write();
         view.changes += 1;
         let Exceptions { locked_out, admins, ended } = &mut view.exceptions;
@@ -113,9 +116,10 @@ impl Standing {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::clock::Timestamp;
 
     fn ann() -> Actor {
-        Actor { user: UserId(1), role: Role::User, session: SessionId::fresh() }
+        Actor { user: UserId(1), role: Role::User, session: SessionId::fresh(), token_ends_at: Timestamp(1) }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! This room's SQL.
 
 use super::model::{Counts, Email, Session, User, UserFilter, UserState};
-use super::rules::Family;
+use super::rules::{Family, TOKEN_LIFETIME_S_MAX};
 use super::standing::Exceptions;
 use crate::kernel::actor::Role;
 use crate::kernel::clock::Timestamp;
@@ -107,17 +107,26 @@ pub(super) fn active_after(conn: &Conn<'_>, after: UserId, limit: i64) -> Result
     )
 }
 
-/// Begins a session; one without a refresh token's hash can't be refreshed.
-pub(super) fn insert_session(
-    conn: &Conn<'_>,
-    id: SessionId,
-    user: UserId,
-    refresh_hash: Option<&[u8]>,
-    (created_at, expires_at): (Timestamp, Timestamp),
-) -> Result<(), StoreError> {
+/// A row of `sessions` to be.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SessionRow<'a> {
+    pub(super) id: SessionId,
+    pub(super) user: UserId,
+    /// One without can't be refreshed.
+    pub(super) refresh_hash: Option<&'a [u8]>,
+    pub(super) created_at: Timestamp,
+    pub(super) expires_at: Timestamp,
+    /// When its first access token ends.
+    pub(super) token_ends_at: Timestamp,
+}
+
+/// Begins a session.
+pub(super) fn insert_session(conn: &Conn<'_>, row: &SessionRow<'_>) -> Result<(), StoreError> {
+    let SessionRow { id, user, refresh_hash, created_at, expires_at, token_ends_at } = *row;
     conn.execute(
-        "INSERT INTO sessions (id, user_id, refresh_hash, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)",
-        bind![id.as_bytes(), user.0, refresh_hash, created_at.0, expires_at.0],
+        "INSERT INTO sessions (id, user_id, refresh_hash, created_at, expires_at, token_ends_at)
+         VALUES ($1, $2, $3, $4, $5, $6)",
+        bind![id.as_bytes(), user.0, refresh_hash, created_at.0, expires_at.0, token_ends_at.0],
     )
     .map(drop)
 }
@@ -150,7 +159,7 @@ pub(super) fn end_sessions(
 /// The session that a refresh token names, as far as refreshing needs it; `None` when it can't be refreshed.
 pub(super) fn family(conn: &Conn<'_>, id: SessionId) -> Result<Option<Family>, StoreError> {
     conn.row(
-        "SELECT user_id, refresh_hash, expires_at, revoked_at FROM sessions
+        "SELECT user_id, refresh_hash, expires_at, revoked_at, token_ends_at FROM sessions
          WHERE id = $1 AND refresh_hash IS NOT NULL",
         bind![id.as_bytes()],
         |row| {
@@ -159,14 +168,24 @@ pub(super) fn family(conn: &Conn<'_>, id: SessionId) -> Result<Option<Family>, S
                 current: row.bytes_or_null(1)?.unwrap_or_default(),
                 expires_at: Timestamp(row.int(2)?),
                 revoked: row.int_or_null(3)?.is_some(),
+                token_ends_at: Timestamp(row.int(4)?),
             })
         },
     )
 }
 
-/// Gives a session another refresh token.
-pub(super) fn set_refresh_hash(conn: &Conn<'_>, id: SessionId, hash: &[u8]) -> Result<(), StoreError> {
-    conn.execute("UPDATE sessions SET refresh_hash = $1 WHERE id = $2", bind![hash, id.as_bytes()]).map(drop)
+/// Gives a session another refresh token, and says when the last of its access tokens ends.
+pub(super) fn set_refresh_hash(
+    conn: &Conn<'_>,
+    id: SessionId,
+    hash: &[u8],
+    token_ends_at: Timestamp,
+) -> Result<(), StoreError> {
+    conn.execute(
+        "UPDATE sessions SET refresh_hash = $1, token_ends_at = $2 WHERE id = $3",
+        bind![hash, token_ends_at.0, id.as_bytes()],
+    )
+    .map(drop)
 }
 
 /// Forgets up to `limit` sessions that are over; gives how many that were.
@@ -214,31 +233,21 @@ pub(super) fn sessions(conn: &Conn<'_>, user: UserId, limit: u32) -> Result<Vec<
     )
 }
 
-/// Since when the end of a session still matters.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct EndedSince {
-    /// For sessions that were logged in: their access tokens are short-lived.
-    pub(super) login: Timestamp,
-    /// For tokens made on the command line: they live as long as they were given.
-    pub(super) any: Timestamp,
-    /// The present.
-    pub(super) now: Timestamp,
-}
-
-/// Everybody and everything that a good token is not enough for.
-pub(super) fn exceptions(conn: &Conn<'_>, since: EndedSince) -> Result<Exceptions, StoreError> {
+/// Everybody and everything that a good token is not enough for. Nothing here asks how long a token lives: the settings of
+/// today say nothing about the tokens of yesterday.
+pub(super) fn exceptions(conn: &Conn<'_>, now: Timestamp) -> Result<Exceptions, StoreError> {
     // A session that withdrew with its user is in no row: the user stands for it, as long as any token may live.
+    let withdrawn_since = now.plus_seconds(-i64::from(TOKEN_LIFETIME_S_MAX));
     let locked_out = conn.rows(
         "SELECT id, state FROM users WHERE state IN ('inactive', 'blocked')
          UNION ALL SELECT id, state FROM users WHERE withdrawn_at > $1",
-        bind![since.any.0],
+        bind![withdrawn_since.0],
         |row| Ok((UserId(row.int(0)?), row.parsed(1)?)),
     )?;
     let admins = conn.rows("SELECT id FROM users WHERE role = 'admin'", &[], |row| Ok(UserId(row.int(0)?)))?;
     let ended = conn.rows(
-        "SELECT id FROM sessions
-         WHERE revoked_at > $1 AND (revoked_at > $2 OR refresh_hash IS NULL) AND expires_at > $3",
-        bind![since.any.0, since.login.0, since.now.0],
+        "SELECT id FROM sessions WHERE revoked_at IS NOT NULL AND token_ends_at > $1",
+        bind![now.0],
         |row| row.id(0, SessionId::from_bytes),
     )?;
     Ok(Exceptions {

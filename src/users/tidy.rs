@@ -43,10 +43,9 @@ impl Users {
         self.in_steps(move |conn| store::forget_sessions(conn, over_at, STEP)).await?;
         let old = now.plus_seconds(-CODE_KEPT_S);
         self.in_steps(move |conn| codes::store::forget_old(conn, old, STEP)).await?;
-        let since = now.plus_seconds(-images::LEFT_BEHIND_S);
         // One step is enough: what can't be deleted now stays in the list, and must not hold this up.
-        for name in self.db.read(move |conn| Ok(images::store::unused(conn, since, STEP)?)).await? {
-            if !self.images.discard(&self.db, name).await {
+        for name in self.db.read(move |conn| Ok(images::store::left_behind(conn, now, STEP)?)).await? {
+            if !self.images.tidy_away(&self.db, name).await {
                 break;
             }
         }

@@ -53,17 +53,17 @@ impl Tokens {
         }
     }
 
-    /// A token for `actor` that ends at `expires_at`.
+    /// A token for `actor`, which ends when it says.
     ///
     /// # Errors
     /// When signing fails.
-    pub(super) fn sign(&self, actor: Actor, expires_at: Timestamp) -> Result<String, Error> {
+    pub(super) fn sign(&self, actor: Actor) -> Result<String, Error> {
         let claims = Claims {
             sub: actor.user.to_string(),
             role: actor.role.as_str().to_owned(),
             sid: actor.session.to_string(),
             category: CATEGORY.to_owned(),
-            exp: expires_at.as_seconds(),
+            exp: actor.token_ends_at.as_seconds(),
         };
         jsonwebtoken::encode(&self.header, &claims, &self.signing)
             .map_err(|error| Error::internal(format!("signing a token: {error}")))
@@ -77,12 +77,21 @@ impl Tokens {
         let read = jsonwebtoken::decode::<Claims>(token, &self.checking, &self.validation);
         let claims = read.map_err(|error: JwtError| token_invalid().because(error.to_string()))?.claims;
         let actor = actor_of(&claims).ok_or_else(token_invalid)?;
-        if claims.exp <= now.as_seconds() {
-            let detail = Text::fixed("The access token has expired.", "액세스 토큰이 만료되었습니다.");
-            return Err(Error::new(Kind::Unauthenticated, "token_expired", detail));
-        }
+        lives(actor, now)?;
         Ok(actor)
     }
+}
+
+/// Whether an actor's token has not ended.
+///
+/// # Errors
+/// `401 token_expired`.
+pub(super) fn lives(actor: Actor, now: Timestamp) -> Result<(), Error> {
+    if now < actor.token_ends_at {
+        return Ok(());
+    }
+    let detail = Text::fixed("The access token has expired.", "액세스 토큰이 만료되었습니다.");
+    Err(Error::new(Kind::Unauthenticated, "token_expired", detail))
 }
 
 fn actor_of(claims: &Claims) -> Option<Actor> {
@@ -93,6 +102,7 @@ fn actor_of(claims: &Claims) -> Option<Actor> {
         user: UserId(claims.sub.parse().ok()?),
         role: claims.role.parse::<Role>().ok()?,
         session: claims.sid.parse::<SessionId>().ok()?,
+        token_ends_at: Timestamp(0).plus_seconds(claims.exp),
     })
 }
 
@@ -133,7 +143,8 @@ mod tests {
     const NOW: Timestamp = Timestamp(1_000_000_000_000_000);
 
     fn actor() -> Actor {
-        Actor { user: UserId(7), role: Role::Admin, session: SessionId::fresh() }
+        let token_ends_at = NOW.plus_seconds(60);
+        Actor { user: UserId(7), role: Role::Admin, session: SessionId::fresh(), token_ends_at }
     }
 
     fn claims() -> Value {
@@ -154,7 +165,7 @@ mod tests {
     #[test]
     fn a_token_speaks_for_its_user_until_it_ends() {
         let (tokens, actor) = (Tokens::new(SECRET), actor());
-        let token = tokens.sign(actor, NOW.plus_seconds(60)).unwrap();
+        let token = tokens.sign(actor).unwrap();
         assert_eq!(tokens.verify(&token, NOW.plus_seconds(59)).unwrap(), actor);
         assert_eq!(tokens.verify(&token, NOW.plus_seconds(60)).unwrap_err().code(), "token_expired");
     }

@@ -15,7 +15,7 @@ use preorder::users::User;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::profiles::{drawn, upload};
+use crate::images::{drawn, upload};
 use crate::support::{Asker, PASSWORD, TestApp, all_pay, id, reservation};
 
 /// The status that each of them gets. Every answer comes from a request of its own, for a thing of its own:

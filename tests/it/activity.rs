@@ -60,6 +60,9 @@ async fn a_post_is_written_read_changed_and_deleted() {
     let change = json!({"title": "새 제목"});
     refused(&people, Method::PATCH, &path, Some(change.clone())).await;
     bob.edit(&path, &change).await.refused(403, "forbidden");
+    // What is wrong with the words is told first, as it is for comments.
+    bob.edit(&path, &json!({"title": ""})).await.faults(&[("title", "blank")]);
+    bob.edit("/activity/posts/99", &json!({"title": ""})).await.faults(&[("title", "blank")]);
     let changed = ann.edit(&path, &change).await.ok(200);
     assert_eq!((&changed["title"], &changed["content"]), (&json!("새 제목"), &post["content"]));
     assert!(utc(&changed["updatedAt"]) > utc(&changed["createdAt"]));
@@ -117,7 +120,7 @@ async fn bad_words_are_refused_and_nothing_is_written() {
     ann.edit(&format!("/activity/posts/{post}"), &json!({"title": ""})).await.faults(&[("title", "blank")]);
     assert_eq!(ann.ids("/activity/posts").await, [post + 1, post]);
     assert!(ann.ids("/activity/comments").await.is_empty());
-    for unknown in ["0", "999", "-1", "+1", "1.0", "abc", "99999999999999999999", "%00"] {
+    for unknown in ["0", "999", "-1", "+1", "01", "1.0", "abc", "99999999999999999999", "%00"] {
         ann.get(&format!("/activity/posts/{unknown}")).await.refused(404, "post_not_found");
         ann.does(Method::PUT, &format!("/activity/posts/{unknown}/like")).await.refused(404, "post_not_found");
         ann.does(Method::PUT, &format!("/activity/comments/{unknown}/like")).await.refused(404, "comment_not_found");
@@ -191,6 +194,7 @@ async fn comments_live_and_die_with_their_post() {
         refused(&people, method, path, body).await;
     }
     ann.edit(&path, &json!({"content": "x"})).await.refused(403, "forbidden");
+    ann.edit(&path, &json!({"content": ""})).await.faults(&[("content", "blank")]);
     assert_eq!(bob.edit(&path, &json!({"content": "최고"})).await.ok(200)["content"], "최고");
     for _ in 0..2 {
         assert_eq!(ann.does(Method::PUT, &like).await.ok(200), json!({"liked": true, "likeCount": 1}));
@@ -261,13 +265,22 @@ async fn what_somebody_wrote_stays_when_they_go() {
     let (ann, bob) = (app.member("ann").await, app.member("bob").await);
     let post = ann.write("a").await;
     ann.comment(post, "b").await;
+    let his = bob.write("his").await;
+    ann.like(his).await.ok(200);
+    ann.follow(bob.id).await.ok(200);
     bob.follow(ann.id).await.ok(200);
     let writer = async || bob.get(&format!("/activity/posts/{post}")).await.ok(200)["writer"]["name"].clone();
     app.app.users.block(UserId(ann.id)).await.unwrap();
     assert_eq!(writer().await, "ann");
     app.app.users.delete(UserId(ann.id)).await.unwrap();
     assert_eq!(writer().await, "withdrawn user (탈퇴한 사용자)");
-    assert_eq!(bob.get("/newsfeeds").await.ok(200)["items"][0]["writer"]["name"], "withdrawn user (탈퇴한 사용자)");
+    assert_eq!(bob.get("/newsfeeds").await.ok(200)["items"][1]["writer"]["name"], "withdrawn user (탈퇴한 사용자)");
+    // What they liked and whom they followed goes on being counted.
+    assert_eq!(bob.get(&format!("/activity/posts/{his}")).await.ok(200)["likeCount"], 1);
+    let gone = bob.get(&format!("/users/{}", ann.id)).await.ok(200);
+    assert_eq!(["postCount", "followerCount", "followingCount"].map(|count| &gone[count]), [&json!(1); 3]);
+    let followers = bob.get("/activity/followers").await.ok(200);
+    assert_eq!(followers["items"][0]["name"], "withdrawn user (탈퇴한 사용자)");
     let comments = bob.get(&format!("/activity/posts/{post}/comments")).await.ok(200);
     assert_eq!(comments["items"][0]["writer"]["name"], "withdrawn user (탈퇴한 사용자)");
     bob.like(post).await.ok(200);

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use preorder::config::Config;
 use preorder::kernel::actor::Role;
 use preorder::kernel::clock::ManualClock;
+use preorder::kernel::ids::UserId;
 use serde_json::{Value, json};
 use tracing::subscriber::DefaultGuard;
 
@@ -75,6 +76,13 @@ impl Post {
 
     async fn check(&self, email: &str, code: &str) -> Answer {
         self.anybody().post("/users/email-code-check", &json!({"email": email, "code": code})).await
+    }
+
+    /// How many addresses something is remembered of.
+    async fn rows(&self) -> i64 {
+        let count = |row: preorder::store::Row<'_>| row.int(0);
+        let sql = "SELECT COUNT(*) FROM email_codes";
+        self.app.app.db.read(move |conn| Ok(conn.row(sql, &[], count)?)).await.unwrap().unwrap()
     }
 
     /// A code for an address, as its reader gets it.
@@ -222,6 +230,36 @@ async fn signing_up_may_need_a_proof_that_is_good_for_one_account_and_an_hour() 
     post.check("eve@example.com", &code).await.ok(200);
     post.clock.advance_seconds(3_600);
     sign_up("eve@example.com").await.refused(403, "email_not_verified");
+}
+
+#[tokio::test]
+async fn neither_a_signup_nor_a_withdrawal_gets_an_address_its_next_mail_sooner() {
+    let post = Post::open(|config| config.signup_verified_email = true).await;
+    let code = post.code(ANN).await;
+    post.check(ANN, &code).await.ok(200);
+    let body = json!({"name": "Ann", "email": ANN, "password": PASSWORD});
+    post.anybody().post("/users/signup", &body).await.ok(201);
+    post.ask(ANN).await.ok(202);
+    assert_eq!(post.log.mails(), 1);
+    let ann = post.app.app.users.find(ANN).await.unwrap().id;
+    post.app.app.users.delete(ann).await.unwrap();
+    post.clock.advance_seconds(59);
+    post.ask(ANN).await.ok(202);
+    assert_eq!(post.log.mails(), 1);
+    post.clock.advance_seconds(1);
+    let code = post.code(ANN).await;
+    // What was proven before is gone, and so is the code that was on its way.
+    post.anybody().post("/users/signup", &body).await.refused(403, "email_not_verified");
+    post.check(ANN, &code).await.ok(200);
+    let ann = post.anybody().post("/users/signup", &body).await.ok(201)["id"].as_i64().unwrap();
+    post.clock.advance_seconds(60);
+    let code = post.code(ANN).await;
+    post.app.app.users.delete(UserId(ann)).await.unwrap();
+    post.check(ANN, &code).await.refused(422, "code_invalid");
+    // The pause is all that is kept of the address, and it goes too.
+    post.clock.advance_seconds(4_200);
+    post.app.app.users.tidy().await.unwrap();
+    assert_eq!(post.rows().await, 0);
 }
 
 #[tokio::test]

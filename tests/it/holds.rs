@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 use preorder::kernel::clock::ManualClock;
+use preorder::products::ProductDraft;
 use reqwest::Method;
 use serde_json::json;
 use tokio::task::JoinHandle;
@@ -50,19 +51,74 @@ async fn a_hold_can_be_confirmed_in_its_last_second() {
 
 #[tokio::test]
 async fn an_expired_hold_is_free_before_any_sweep() {
-    // No sweeper here, and no other server's clock: time runs out for real, one second after the hold.
-    let app = TestApp::still(all_pay).await;
-    let ann = app.user("ann").await;
-    let mut draft = reservation("100", 1);
-    draft.hold_seconds = Some(1);
-    app.sell(draft).await;
+    let (app, clock) = TestApp::still_with_clock(all_pay).await;
+    let (ann, bob) = (app.user("ann").await, app.user("bob").await);
+    app.sell(reservation("100", 1)).await;
     let order = ann.hold("100").await;
-    eventually(&ann, &format!("/purchases/{order}"), |answer| answer.body["state"] == "cancelled").await;
+    clock.advance_seconds(59);
+    bob.enter("100", 1).await.refused(409, "sold_out");
+    clock.advance_seconds(1);
     assert_eq!(app.units("100").await, [0, 1, 0], "nobody has tidied up");
-    let answer = ann.post_under("k", "/payments", &json!({"productId": "100"})).await;
-    answer.ok(201);
+    let second = bob.hold("100").await;
     assert_eq!(app.units("100").await, [0, 1, 0]);
     ann.confirm(&order).await.refused(410, "hold_expired");
+    clock.advance_seconds(60);
+    ann.buy("100").await.ok(201);
+    bob.confirm(&second).await.refused(410, "hold_expired");
+    assert_eq!(app.units("100").await, [0, 0, 1]);
+    app.audit().await;
+}
+
+#[tokio::test]
+async fn a_hold_that_has_not_run_out_is_refused_at_the_door() {
+    let (app, clock) = TestApp::still_with_clock(all_pay).await;
+    let (ann, bob) = (app.user("ann").await, app.user("bob").await);
+    app.sell(reservation("100", 2)).await;
+    let first = ann.hold("100").await;
+    clock.advance_seconds(30);
+    ann.hold("100").await;
+    ann.confirm(&first).await.ok(200);
+    let turned_away = async || {
+        let stalled = app.stall_writes().await;
+        in_time(bob.buy("100")).await.refused(409, "sold_out");
+        drop(stalled);
+    };
+    turned_away().await;
+    clock.advance_seconds(30);
+    // The first hold's time is over, and it was settled: one look at the rows tells that there is nothing to be had.
+    bob.buy("100").await.refused(409, "sold_out");
+    turned_away().await;
+    // More than are held can't come back, whenever the hold runs out.
+    clock.advance_seconds(30);
+    let stalled = app.stall_writes().await;
+    in_time(bob.enter("100", 2)).await.refused(409, "sold_out");
+    drop(stalled);
+    bob.buy("100").await.ok(201);
+    app.audit().await;
+}
+
+#[tokio::test]
+async fn holds_of_many_products_run_out_one_by_one() {
+    let (app, clock) = TestApp::still_with_clock(all_pay).await;
+    let ann = app.user("ann").await;
+    // More than the door looks ahead, a second apart.
+    let products: Vec<_> = (100..200).map(|number| number.to_string()).collect();
+    for product in &products {
+        app.sell(ProductDraft { hold_seconds: Some(200), ..reservation(product, 1) }).await;
+        ann.hold(product).await;
+        clock.advance_seconds(1);
+    }
+    clock.advance_seconds(99);
+    for product in &products[..10] {
+        ann.buy(product).await.refused(409, "sold_out");
+        clock.advance_seconds(1);
+        ann.buy(product).await.ok(201);
+    }
+    ann.buy(&products[10]).await.refused(409, "sold_out");
+    clock.advance_seconds(90);
+    for product in products[10..].iter().rev() {
+        ann.buy(product).await.ok(201);
+    }
     app.audit().await;
 }
 

@@ -1,11 +1,12 @@
 //! Mail through a real mail server, and through some that are not well.
 
 use preorder::config::{Config, MailMode, Secret, StartTls};
+use rustix::process::Signal;
 use serde_json::json;
 use tokio::net::TcpListener;
 
 use crate::codes::{Log, listen_to};
-use crate::support::{OtherServer, TestApp, in_time};
+use crate::support::{OtherServer, Shell, TestApp, in_time};
 
 const ANN: &str = "ann@example.com";
 
@@ -34,6 +35,24 @@ fn smtp_with_tls(server: &OtherServer) -> impl Fn(&mut Config) + use<> {
 
 async fn ask(app: &TestApp, email: &str) {
     app.anonymous().post("/users/email-certification", &json!({"email": email})).await.ok(202);
+}
+
+/// Settings of a server in a process of its own, as the environment gives them.
+fn through(port: &str) -> [(&str, &str); 5] {
+    [
+        ("PREORDER_MAIL_MODE", "smtp"),
+        ("PREORDER_MAIL_SMTP_HOST", "127.0.0.1"),
+        ("PREORDER_MAIL_SMTP_PORT", port),
+        ("PREORDER_MAIL_SMTP_STARTTLS", "off"),
+        ("PREORDER_MAIL_SMTP_TIMEOUT_S", "60"),
+    ]
+}
+
+/// Of how many addresses it is noted that a code was sent.
+async fn noted(app: &TestApp) -> i64 {
+    let rows = |row: preorder::store::Row<'_>| row.int(0);
+    let count = "SELECT COUNT(*) FROM email_codes";
+    app.app.db.read(move |conn| Ok(conn.row(count, &[], rows)?)).await.unwrap().unwrap()
 }
 
 /// Waits until the server has said in its log that a mail was not sent.
@@ -156,10 +175,64 @@ async fn a_server_that_hangs_holds_up_nobody() {
     assert_eq!(refused.refused(503, "busy").header("retry-after"), "60");
     assert!((1_000..=1_004).contains(&sent), "{sent}");
     // Who was put off is not told to wait for a mail that was never written.
-    let rows = |row: preorder::store::Row<'_>| row.int(0);
-    let count = "SELECT COUNT(*) FROM email_codes";
-    let noted = app.app.db.read(move |conn| Ok(conn.row(count, &[], rows)?)).await.unwrap();
-    assert_eq!(noted, Some(sent));
+    assert_eq!(noted(&app).await, sent);
+}
+
+#[tokio::test]
+async fn who_is_put_off_in_a_crowd_may_ask_again_at_once() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let settings = smtp(silent.local_addr().unwrap().port());
+    let app = TestApp::with(|config| {
+        settings(config);
+        config.mail.smtp.timeout_s = 600;
+    })
+    .await;
+    let asking = (0..1_500).map(|n| {
+        let (users, email) = (&app.app.users, format!("user{n}@example.com"));
+        async move { users.send_code(Some(&email), |text| text.en.to_string()).await }
+    });
+    let answers = in_time(futures_util::future::join_all(asking)).await;
+    let sent = answers.iter().filter(|answer| answer.is_ok()).count();
+    assert!((1_000..=1_004).contains(&sent), "{sent}");
+    assert!(answers.iter().all(|answer| answer.as_ref().map_or_else(|error| error.code() == "busy", |()| true)));
+    assert_eq!(noted(&app).await, i64::try_from(sent).unwrap());
+}
+
+#[tokio::test]
+async fn a_stopping_server_sends_what_it_promised() {
+    let Some(mut mail) = OtherServer::start("smtp.py", "plain").await else { return };
+    let shell = Shell::new();
+    let port = mail.port.to_string();
+    let mut server = shell.serve("", &through(&port)).await;
+    for n in 0..8 {
+        let body = json!({"email": format!("user{n}@example.com")});
+        server.anonymous().post("/users/email-certification", &body).await.ok(202);
+    }
+    server.signal(Signal::TERM);
+    assert_eq!(server.ended().await.code(), Some(0), "{}", server.log());
+    let mut to = Vec::new();
+    for _ in 0..8 {
+        to.push(mail.line().await["to"][0].as_str().unwrap().to_owned());
+    }
+    to.sort_unstable();
+    assert_eq!(to, (0..8).map(|n| format!("user{n}@example.com")).collect::<Vec<_>>());
+    assert!(!server.log().contains("not sent"), "{}", server.log());
+}
+
+#[tokio::test]
+async fn a_stopping_server_says_how_many_letters_it_did_not_send() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = silent.local_addr().unwrap().port().to_string();
+    let shell = Shell::new();
+    let settings = [&through(&port)[..], &[("PREORDER_LIMITS_SHUTDOWN_TIMEOUT_S", "1")]].concat();
+    let mut server = shell.serve("", &settings).await;
+    for n in 0..6 {
+        let body = json!({"email": format!("user{n}@example.com")});
+        server.anonymous().post("/users/email-certification", &body).await.ok(202);
+    }
+    server.signal(Signal::TERM);
+    assert_eq!(server.ended().await.code(), Some(0), "{}", server.log());
+    assert!(server.log().contains("count=6"), "{}", server.log());
 }
 
 #[tokio::test]

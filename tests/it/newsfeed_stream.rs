@@ -1,5 +1,6 @@
 //! The stream: what happens is told as it happens, once, in order, to whom it concerns.
 
+use preorder::kernel::actor::Role;
 use preorder::kernel::ids::{PostId, UserId};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
@@ -67,9 +68,13 @@ impl Listener {
     }
 
     async fn ends(mut self) {
-        while let Some(block) = self.block().await {
-            assert!(block.starts_with(':'), "{block}");
-        }
+        // Signs of life go on for as long as the stream does.
+        in_time(async {
+            while let Some(block) = self.block().await {
+                assert!(block.starts_with(':'), "{block}");
+            }
+        })
+        .await;
     }
 }
 
@@ -169,6 +174,26 @@ async fn a_stream_ends_with_its_login_and_with_the_server() {
     let stopped = app.stop();
     to_eve.ends().await;
     in_time(stopped).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_its_token_and_goes_on_with_the_next() {
+    let (app, clock) = TestApp::with_clock(|_| {}).await;
+    let (ann, bob) = (app.member("ann").await, app.account("bob", Role::User).await);
+    let for_a_minute = app.bearer(app.app.users.token(bob.id, Some(60)).await.unwrap());
+    let for_an_hour = app.bearer(app.app.users.token(bob.id, Some(3_600)).await.unwrap());
+    for_an_hour.follow(ann.id).await.ok(200);
+    let (mut short, mut long) = (Listener::to(&for_a_minute, None).await, Listener::to(&for_an_hour, None).await);
+    clock.advance_seconds(59);
+    ann.write("one").await;
+    let seen = short.hears(&["ann write_post"]).await;
+    clock.advance_seconds(1);
+    short.ends().await;
+    ann.write("two").await;
+    for_a_minute.get("/newsfeeds/stream").await.refused(401, "token_expired");
+    let mut back = Listener::to(&for_an_hour, Some(seen)).await;
+    back.hears(&["ann write_post"]).await;
+    long.hears(&["ann write_post", "ann write_post"]).await;
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use preorder::config::Config;
 use preorder::kernel::ids::OrderId;
+use preorder::store::Location;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -366,4 +367,30 @@ async fn a_path_that_names_no_order_is_a_404() {
             ann.send(request).await.refused(404, "order_not_found");
         }
     }
+}
+
+#[tokio::test]
+async fn while_another_process_has_the_database_a_sale_is_busy_and_not_over() {
+    let app = TestApp::impatient(all_pay).await;
+    let ann = app.user("ann").await;
+    app.sell(reservation("100", 2)).await;
+    let held = ann.hold("100").await;
+    let Location::Sqlite(file) = &app.app.config.db;
+    let other = rusqlite::Connection::open(file).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let post = json!({"title": "t", "content": "c"});
+    for answer in [
+        ann.buy("100").await,
+        ann.confirm(&held).await,
+        ann.post_under("k", "/payments/pre-order", &json!({"productId": "100"})).await,
+        ann.post("/activity/posts", &post).await,
+    ] {
+        assert_eq!(answer.refused(503, "busy").header("retry-after"), "1");
+    }
+    assert_eq!(ann.order(&held).await["state"], "held", "reading goes on");
+    other.execute_batch("ROLLBACK").unwrap();
+    ann.confirm(&held).await.ok(200);
+    ann.post_under("k", "/payments/pre-order", &json!({"productId": "100"})).await.ok(201);
+    assert_eq!(app.units("100").await, [0, 0, 2]);
+    app.audit().await;
 }

@@ -213,11 +213,9 @@ async fn holds_that_run_out_during_the_rush_are_sold_to_others() {
     let sleepers = join_all(buyers[..100].iter().map(|buyer| buyer.hold("100"))).await;
     buyers[100].buy("100").await.refused(409, "sold_out");
     clock.advance_seconds(60);
-    // Those who come late to their hold, and those who wait for its units, under keys so that nobody is turned away
-    // at the door by counts from before the sweep.
+    // Those who come late to their hold, and those who wait for its units.
     let confirm = async |n: usize| buyers[n].confirm(&sleepers[n]).await.refused(410, "hold_expired");
-    let body = json!({"productId": "100"});
-    let buy = async |n: usize| buyers[n].post_under("k", "/payments/pre-order", &body).await;
+    let buy = async |n: usize| buyers[n].buy("100").await;
     let (_, bought) =
         watched(&app, async { tokio::join!(join_all((0..100).map(confirm)), join_all((100..300).map(buy))) }).await;
     let (sold, refused): (Vec<_>, Vec<_>) = bought.into_iter().partition(|answer| answer.status == 201);

@@ -217,6 +217,8 @@ fn scenarios_that_cannot_be_run() {
     );
     insta::assert_snapshot!("loadtest_bad_values", refused(&shell, "loadtest worse.toml"));
     insta::assert_snapshot!("loadtest_bad_duration", refused(&shell, "loadtest --duration soon"));
+    insta::assert_snapshot!("loadtest_no_duration", refused(&shell, "loadtest --duration 0s"));
+    insta::assert_snapshot!("loadtest_no_users", refused(&shell, "loadtest --users 0"));
     insta::assert_snapshot!("loadtest_no_buyers", refused(&shell, "demo --buyers 0 --stock -1"));
 }
 
@@ -251,11 +253,11 @@ async fn ctrl_c_leaves_no_server_and_no_folder() {
     let status = in_time(child.wait()).await.unwrap();
     assert_eq!(status.code(), Some(1));
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    let mut last = String::new();
+    let mut told = Vec::new();
     while let Some(line) = lines.next_line().await.unwrap() {
-        last = line;
+        told.push(line);
     }
-    assert_eq!(last, "error: Interrupted.");
+    assert_eq!(told[told.len() - 2..], ["error: Interrupted.", "hint: Nothing is half done; run it again to go on."]);
     assert_eq!(entries(&temporary), Vec::<String>::new());
     in_time(async {
         while lives(server) {

@@ -5,7 +5,7 @@ use preorder::config::{Config, MediaUrl, Secret};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::profiles::{drawn, send_image, upload};
+use crate::images::{drawn, send_image, upload};
 use crate::support::{OtherServer, TestApp};
 
 fn bucket(server: &OtherServer, prefix: &'static str) -> impl Fn(&mut Config) + use<> {

@@ -124,6 +124,8 @@ async fn a_handler_that_panics_or_hangs_is_answered() {
     app.anonymous().get("/panics").await.refused(500, "internal");
     let answer = in_time(app.anonymous().get("/hangs")).await.refused(503, "timeout");
     assert_eq!(answer.header("retry-after"), "1");
+    let detail = answer.body["detail"].as_str().unwrap();
+    assert!(detail.contains("/purchases") && detail.contains("Idempotency-Key"), "{detail}");
     app.anonymous().get("/healthz").await.ok(200);
 }
 
@@ -161,14 +163,14 @@ async fn odd_requests_never_cause_a_500() {
 }
 
 /// A connection without a client's cleverness.
-struct Wire(TcpStream);
+pub(crate) struct Wire(TcpStream);
 
 impl Wire {
-    async fn open(app: &TestApp) -> Self {
+    pub(crate) async fn open(app: &TestApp) -> Self {
         Self(TcpStream::connect(app.address).await.unwrap())
     }
 
-    async fn send(&mut self, text: &str) {
+    pub(crate) async fn send(&mut self, text: &str) {
         self.0.write_all(text.as_bytes()).await.unwrap();
     }
 
@@ -177,7 +179,7 @@ impl Wire {
     }
 
     /// Reads until what came ends with `end`.
-    async fn read_until(&mut self, end: &str) -> String {
+    pub(crate) async fn read_until(&mut self, end: &str) -> String {
         let mut text = Vec::new();
         while !text.ends_with(end.as_bytes()) {
             text.push(in_time(self.0.read_u8()).await.unwrap());
@@ -186,7 +188,7 @@ impl Wire {
     }
 
     /// Reads until the server closes the connection.
-    async fn read_to_end(&mut self) -> String {
+    pub(crate) async fn read_to_end(&mut self) -> String {
         let mut text = String::new();
         in_time(self.0.read_to_string(&mut text)).await.unwrap();
         text
@@ -218,6 +220,83 @@ async fn a_body_that_does_not_arrive_is_given_up_on() {
     slow.send("content-length: 100\r\n\r\n{").await;
     let answer = slow.read_to_end().await;
     assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("\"code\":\"timeout\""), "{answer}");
+}
+
+/// A request with a body, as it goes over the wire.
+fn posted(path: &str, headers: &str, body: &str) -> String {
+    let length = if headers.contains("transfer-encoding") {
+        String::new()
+    } else {
+        format!("content-length: {}\r\n", body.len())
+    };
+    format!("POST {path} HTTP/1.1\r\nhost: shop\r\n{headers}{length}\r\n{body}")
+}
+
+#[tokio::test]
+async fn a_small_body_that_nobody_read_is_taken_off_the_wire() {
+    let app = TestApp::with(|config| {
+        config.limits.account_per_second = 1;
+        config.limits.account_burst = 1;
+    })
+    .await;
+    app.user("ann").await;
+    let token = app.app.users.token(preorder::kernel::ids::UserId(1), None).await.unwrap();
+    let json = "content-type: application/json\r\n";
+    let known = format!("{json}authorization: Bearer {token}\r\n");
+    let mut wire = Wire::open(&app).await;
+    for (status, path, headers, body) in [
+        ("401", "/payments", json, "{\"productId\":\"100\"}"),
+        ("404", "/nowhere", json, "{}"),
+        ("405", "/products/100", json, "{}"),
+        ("415", "/users/signup", "content-type: text/plain\r\n", "words"),
+        ("401", "/payments", "transfer-encoding: chunked\r\n", "5\r\nwords\r\n0\r\n\r\n"),
+        ("404", "/payments/01890000-0000-7000-8000-000000000000/confirm", &known, "{}"),
+        ("429", "/payments/01890000-0000-7000-8000-000000000000/confirm", &known, "{}"),
+        ("401", "/payments", json, &format!("{{\"productId\":\"{}\"}}", "x".repeat(60_000))),
+    ] {
+        wire.send(&posted(path, headers, body)).await;
+        let head = wire.read_until("\r\n\r\n").await;
+        assert!(
+            head.starts_with(&format!("HTTP/1.1 {status}")) && !head.contains("connection: close"),
+            "{path}: {head}"
+        );
+        wire.read_until("}").await;
+        wire.get("/healthz").await;
+        wire.read_until(ALIVE).await;
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_stays_on_the_wire_ends_the_connection_and_the_answer_says_so() {
+    let app = TestApp::with(|config| config.limits.body_bytes = 1_000).await;
+    let long = "x".repeat(2_000);
+    let json = "content-type: application/json\r\n";
+    for (status, request) in [
+        // It does not come.
+        ("401", format!("POST /payments HTTP/1.1\r\nhost: shop\r\n{json}content-length: 100\r\n\r\n{{")),
+        // It is too long, and says so or does not.
+        ("401", posted("/payments", json, &long)),
+        ("413", posted("/users/signup", json, &long).replace("length: 2000", "length: 4000")),
+        ("401", posted("/payments", "transfer-encoding: chunked\r\n", &format!("7d0\r\n{long}\r\n0\r\n\r\n"))),
+        // The client waits to be asked for it.
+        (
+            "401",
+            format!("POST /payments HTTP/1.1\r\nhost: shop\r\n{json}expect: 100-continue\r\ncontent-length: 2\r\n\r\n"),
+        ),
+    ] {
+        let mut wire = Wire::open(&app).await;
+        wire.send(&request).await;
+        let head = wire.read_until("\r\n\r\n").await;
+        assert!(
+            head.starts_with(&format!("HTTP/1.1 {status}")) && head.contains("connection: close"),
+            "{request}: {head}"
+        );
+        wire.read_until("}").await;
+        // Nothing more is answered, whether the connection ends in order or is cut.
+        let mut rest = Vec::new();
+        let _either_way = in_time(wire.0.read_to_end(&mut rest)).await;
+        assert!(rest.is_empty(), "{request}: {}", String::from_utf8_lossy(&rest));
+    }
 }
 
 #[tokio::test]

@@ -1,15 +1,19 @@
 //! Sessions: refresh tokens that are good once, and what ends a session.
 
-use preorder::kernel::actor::Role;
+use std::sync::Arc;
 
+use preorder::app::App;
+use preorder::kernel::actor::Role;
+use preorder::kernel::clock::ManualClock;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Asker, PASSWORD, TestApp};
+use crate::support::{Answer, Asker, PASSWORD, TestApp, in_time};
 
 /// A login on one device: what a browser keeps of it.
 struct Device {
     asker: Asker,
+    token: String,
     refresh: String,
 }
 
@@ -26,7 +30,13 @@ impl Device {
         assert_eq!(answer.header("access"), answer.body["accessToken"].as_str().unwrap());
         assert_eq!(answer.header("cache-control"), "no-store");
         let body = answer.ok(200);
-        Self { asker: app.bearer(body["accessToken"].as_str().unwrap()), refresh }
+        let token = body["accessToken"].as_str().unwrap().to_owned();
+        Self { asker: app.bearer(&*token), token, refresh }
+    }
+
+    /// The access token.
+    fn token(&self) -> String {
+        self.token.clone()
     }
 
     async fn me(&self) -> Answer {
@@ -252,6 +262,88 @@ async fn of_two_who_change_a_password_at_once_one_is_told_that_it_is_another_by_
         }
     }
     assert_eq!(won, 1);
+}
+
+#[tokio::test]
+async fn what_was_ended_stays_ended_whatever_the_settings_say_next_time() {
+    let (app, clock) = TestApp::with_clock(|config| config.jwt.access_minutes = 60).await;
+    let id = app.account("ann", Role::User).await.id;
+    let (phone, laptop) = (Device::login(&app, "ann").await, Device::login(&app, "ann").await);
+    let script = app.app.users.token(id, Some(7 * 24 * 3600)).await.unwrap();
+    let tokens = [phone.token(), laptop.token(), script];
+    let mut config = app.app.config.clone();
+    config.jwt.access_minutes = 1;
+    let codes = async || {
+        let restarted = App::open(&config, Arc::<ManualClock>::clone(&clock)).await.unwrap();
+        let codes =
+            tokens.iter().map(|token| restarted.users.authenticate(token).map_or_else(|e| e.code(), |_| "good"));
+        codes.collect::<Vec<_>>()
+    };
+    app.app.users.logout_all(id).await.unwrap();
+    assert_eq!(codes().await, ["session_revoked"; 3]);
+    clock.advance_seconds(3_599);
+    assert_eq!(codes().await, ["session_revoked"; 3]);
+    clock.advance_seconds(1);
+    assert_eq!(codes().await, ["token_expired", "token_expired", "session_revoked"]);
+    clock.advance_seconds(7 * 24 * 3600 - 3_601);
+    assert_eq!(codes().await, ["token_expired", "token_expired", "session_revoked"]);
+}
+
+#[tokio::test]
+async fn a_shorter_life_of_new_tokens_does_not_forget_the_older_ones() {
+    let (app, clock) = TestApp::with_clock(|config| config.jwt.access_minutes = 60).await;
+    app.account("ann", Role::User).await;
+    let device = Device::login(&app, "ann").await;
+    let mut config = app.app.config.clone();
+    config.jwt.access_minutes = 1;
+    let restarted = App::open(&config, Arc::<ManualClock>::clone(&clock)).await.unwrap();
+    restarted.users.reissue(&device.refresh).await.unwrap();
+    let session = restarted.users.authenticate(&device.token()).unwrap().session;
+    restarted.users.logout(session).await.unwrap();
+    clock.advance_seconds(3_599);
+    let restarted = App::open(&config, Arc::<ManualClock>::clone(&clock)).await.unwrap();
+    assert_eq!(restarted.users.authenticate(&device.token()).unwrap_err().code(), "session_revoked");
+}
+
+#[tokio::test]
+async fn logins_that_end_together_share_a_commit() {
+    let app = TestApp::still(|_| {}).await;
+    app.account("ann", Role::User).await;
+    let mut devices = Vec::new();
+    for _ in 0..8 {
+        devices.push(Device::login(&app, "ann").await);
+    }
+    let (users, db) = (&app.app.users, &app.app.db);
+    let actors: Vec<_> = devices.iter().map(|device| users.authenticate(&device.token()).unwrap()).collect();
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let (began, has_begun) = tokio::sync::oneshot::channel();
+    let busy = db.write(move |_| {
+        began.send(()).unwrap();
+        let _either_way = wait.recv();
+        Ok(())
+    });
+    let mut work: Vec<std::pin::Pin<Box<dyn Future<Output = ()>>>> = vec![Box::pin(async { busy.await.unwrap() })];
+    assert!(futures_util::poll!(&mut work[0]).is_pending());
+    in_time(has_begun).await.unwrap();
+    let before = db.version();
+    for (index, actor) in actors.iter().enumerate() {
+        let (session, refresh) = (actor.session, devices[index].refresh.clone());
+        if index < 4 {
+            work.push(Box::pin(async move { assert_eq!(users.logout(session).await.unwrap(), 1) }));
+        } else {
+            work.push(Box::pin(async move { drop(users.reissue(&refresh).await.unwrap()) }));
+        }
+    }
+    for work in &mut work[1..] {
+        assert!(futures_util::poll!(work).is_pending());
+    }
+    // Each works in a task of its own; on this one thread all of them have their turn before this one has it again.
+    tokio::task::yield_now().await;
+    drop(go);
+    in_time(futures_util::future::join_all(work)).await;
+    assert_eq!(db.version(), before + 1);
+    let ended = devices.iter().map(|device| users.authenticate(&device.token()).is_err());
+    assert_eq!(ended.collect::<Vec<_>>(), [true, true, true, true, false, false, false, false]);
 }
 
 #[tokio::test]

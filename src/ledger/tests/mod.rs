@@ -1,6 +1,7 @@
 //! The ledger's rules as properties: random batches of commands with a virtual clock, every invariant after every step.
 //! And the edge cases that have a name.
 
+mod memory;
 mod world;
 
 use std::collections::HashMap;
@@ -79,10 +80,11 @@ impl Sale {
     }
 
     fn run(&mut self, command: &Command) -> Result<Done, Refusal> {
-        let result = decide(&mut self.world.book, command, self.world.now).unwrap().result;
+        let outcome = decide(&mut self.world.book, command, self.world.now).unwrap();
+        self.world.note_charges(command, &outcome);
         self.world.check_counts();
         self.world.check_money();
-        result
+        outcome.result
     }
 
     fn wait(&mut self, seconds: i64) {

@@ -1,6 +1,6 @@
 //! The ledger under test, and what an outsider sees of it: its checks count again and call none of the rules.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use proptest::prelude::*;
 
@@ -59,8 +59,10 @@ pub(super) struct World {
     brought_in: HashMap<ProductId, Units>,
     /// The first answer of each key: the order that it made, if it made one.
     made_by_key: HashMap<Key, OrderId>,
-    /// How often each order was charged successfully, as the provider would know.
-    charged: HashMap<OrderId, u32>,
+    /// What the provider knows: whose charge was begun and not answered, ...
+    asked: HashSet<OrderId>,
+    /// ... and who has paid.
+    charged: HashSet<OrderId>,
 }
 
 impl World {
@@ -97,7 +99,8 @@ impl World {
             products,
             brought_in,
             made_by_key: HashMap::new(),
-            charged: HashMap::new(),
+            asked: HashSet::new(),
+            charged: HashSet::new(),
         };
         world.new_batch();
         world
@@ -126,7 +129,7 @@ impl World {
 
     pub(super) fn command(&mut self, step: &Step) -> Option<Command> {
         let keyed = |buyer: i64, path: String, key: Option<u8>, meaning: &str| {
-            let key = key.map(|key| Key { buyer: UserId(buyer), path, key: format!("k{key}") });
+            let key = key.map(|key| Key::new(UserId(buyer), &path, &format!("k{key}")));
             key.map(|key| KeyedRequest::new(key, meaning))
         };
         let mover = |by: i64| if by == BUYERS { Mover::Console } else { Mover::User(UserId(by)) };
@@ -182,6 +185,7 @@ impl World {
         self.note_new_orders(&before);
         self.check_transitions(&before, &command);
         self.check_key(&command, &outcome);
+        self.note_charges(&command, &outcome);
         if let (Command::Adjust { product, delta, .. }, Ok(_)) = (&command, &outcome.result) {
             *self.brought_in.get_mut(product).expect("every product was brought in") += delta;
         }
@@ -244,12 +248,38 @@ impl World {
         else {
             return;
         };
-        let first = *self.made_by_key.entry(request.key.clone()).or_insert(order.id);
+        let first = *self.made_by_key.entry(request.key).or_insert(order.id);
         assert_eq!(first, order.id, "a key made two orders");
     }
 
+    /// What the provider does beside the ledger. It is asked on the spot by a command that the ledger carries out, and later
+    /// by one that begins a charge; then its first answer counts, whatever the ledger makes of it.
+    pub(super) fn note_charges(&mut self, command: &Command, outcome: &Outcome) {
+        let at_once = match command {
+            Command::Enter(Enter { then: Then::Settle(charge), .. }) => Some(charge),
+            Command::Confirm { charge, .. } => charge.as_ref(),
+            Command::Settle { order, charge } => {
+                if self.asked.remove(order) && matches!(charge, Charge::Paid(_)) {
+                    self.charged.insert(*order);
+                }
+                return;
+            }
+            _ => None,
+        };
+        let Ok(Done::Order(order)) = &outcome.result else { return };
+        if matches!(at_once, Some(Charge::Paid(_))) {
+            self.charged.insert(order.id);
+        }
+        let begins =
+            matches!(command, Command::Enter(Enter { then: Then::Charge, .. }) | Command::Confirm { charge: None, .. });
+        if begins && !outcome.replayed && order.state == State::Held {
+            assert_eq!(order.payment.status, PaymentStatus::Pending);
+            self.asked.insert(order.id);
+        }
+    }
+
     /// Invariant 7: what was paid is a completed order or a recorded refund; nobody pays for a cancelled one.
-    pub(super) fn check_money(&mut self) {
+    pub(super) fn check_money(&self) {
         for order in self.book.orders.values() {
             let status = order.payment.status;
             match order.state {
@@ -258,13 +288,9 @@ impl World {
                 State::Held => assert!(matches!(status, PaymentStatus::Unpaid | PaymentStatus::Pending)),
                 State::Cancelled => assert_ne!(status, PaymentStatus::Paid),
             }
-            if matches!(status, PaymentStatus::Paid | PaymentStatus::Refunded) {
-                assert!(order.payment.reference.is_some(), "money without a reference");
-                self.charged.insert(order.id, 1);
-            }
-            let money_is_gone = self.charged.contains_key(&order.id)
-                && !matches!(status, PaymentStatus::Paid | PaymentStatus::Refunded);
-            assert!(!money_is_gone, "a charge was forgotten: {order:?}");
+            let on_record = matches!(status, PaymentStatus::Paid | PaymentStatus::Refunded);
+            assert!(!on_record || order.payment.reference.is_some(), "money without a reference");
+            assert!(on_record || !self.charged.contains(&order.id), "a charge was forgotten: {order:?}");
         }
     }
 

@@ -182,10 +182,9 @@ impl Scenario {
             return Self::parse(name, text);
         }
         let text = std::fs::read_to_string(Path::new(name_or_path)).map_err(|error| {
-            let presets = PRESETS.map(|(name, _)| name).join(", ");
             let detail = Text::made(
-                format!("There is no scenario '{name_or_path}': {error}. Presets: {presets}; or give a TOML file."),
-                format!("시나리오 '{name_or_path}'이(가) 없습니다. 기본 시나리오: {presets}"),
+                format!("There is no scenario '{name_or_path}': {error}."),
+                format!("시나리오 '{name_or_path}'이(가) 없습니다: {error}"),
             );
             Error::new(Kind::NotFound, "scenario_not_found", detail)
         })?;
@@ -230,7 +229,7 @@ impl Scenario {
     }
 }
 
-/// Reads a duration as the command line takes it: `45s`, `5m`, `1h`, or seconds without a unit.
+/// Reads a duration as the command line takes it: `45s`, `5m`, `1h`, or seconds without a unit; at most a day.
 ///
 /// # Errors
 /// What is allowed, for anything else.
@@ -241,9 +240,11 @@ pub fn parse_duration(text: &str) -> Result<Duration, &'static str> {
         Some(b'h') => (&text[..text.len() - 1], 3_600),
         _ => (text, 1),
     };
-    let allowed = "a whole number of seconds, minutes or hours, such as 45s, 5m or 1h";
+    let allowed = "a whole number of seconds, minutes or hours, such as 45s, 5m or 1h; at least 1s, at most 24h";
     let count: u32 = digits.parse().map_err(|_| allowed)?;
-    Ok(Duration::from_secs(u64::from(count) * seconds))
+    let duration = Duration::from_secs(u64::from(count) * seconds);
+    let fits = (1..=DURATION_SECONDS_MAX.unsigned_abs()).contains(&duration.as_secs());
+    if fits { Ok(duration) } else { Err(allowed) }
 }
 
 /// A checked number as a count.

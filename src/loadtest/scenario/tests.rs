@@ -91,9 +91,10 @@ fn flags_override_within_the_same_bounds() {
 }
 
 #[test]
-fn a_scenario_that_is_not_there_lists_the_presets() {
-    let error = Scenario::load("flash-sail").unwrap_err().to_string();
-    assert!(error.contains("flash-sale, steady, abandoners"), "{error}");
+fn a_scenario_that_is_not_there_is_named() {
+    let error = Scenario::load("flash-sail").unwrap_err();
+    assert_eq!(error.code(), "scenario_not_found");
+    assert!(error.to_string().contains("'flash-sail'"), "{error}");
 }
 
 #[test]
@@ -101,7 +102,7 @@ fn durations_are_read_as_people_write_them() {
     for (text, seconds) in [("45s", 45), ("5m", 300), ("1h", 3_600), ("30", 30)] {
         assert_eq!(parse_duration(text), Ok(Duration::from_secs(seconds)), "{text}");
     }
-    for bad in ["", "s", "-1s", "1.5m", "1d", "초"] {
+    for bad in ["", "s", "-1s", "1.5m", "1d", "초", "0", "0s", "25h", "86401"] {
         assert!(parse_duration(bad).is_err(), "{bad}");
     }
 }

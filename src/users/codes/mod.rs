@@ -5,7 +5,9 @@
 pub(super) mod store;
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use self::store::Addressee;
 use super::mail::Letter;
 use super::model::Email;
 use super::rules::{self, Guess};
@@ -24,15 +26,29 @@ impl Users {
     /// `422` on `email`, `503 busy` when too much mail waits.
     pub async fn send_code(&self, email: Option<&str>, in_language: impl Fn(&Text) -> String) -> Result<(), Error> {
         let email = checked(email, Check::new())?;
-        self.mailer.admit()?;
+        let place = self.mailer.reserve()?;
         let code = format!("{:06}", rand::random_range(0..CODES));
         let hash = self.seals.of(Purpose::EmailCode, &sealed(&email, &code));
-        let (to, now) = (email.clone(), self.clock.now());
-        if self.db.write(move |conn| Ok(store::renew(conn, &to, &hash, now)?)).await? {
-            let (subject, text) = rules::code_letter(&code);
-            self.mailer.send(Letter { to: email, subject: in_language(&subject), text: in_language(&text) })?;
-        }
-        Ok(())
+        let (to, now) = (Addressee::of(&email, &self.seals), self.clock.now());
+        let (subject, text) = rules::code_letter(&code);
+        let letter = Letter { to: email, subject: in_language(&subject), text: in_language(&text) };
+        let db = self.db.clone();
+        // A task of its own: once it is noted that a letter was sent it must be, whether or not the client still waits.
+        let sending = tokio::spawn(async move {
+            if db.write(move |conn| Ok(store::renew(conn, &to, &hash, now)?)).await? {
+                place.send(letter);
+            }
+            Ok(())
+        });
+        sending.await.map_err(|error| Error::internal(format!("sending a code: {error}")))?
+    }
+
+    /// Waits until every letter is sent or given up on, for whoever stops.
+    ///
+    /// # Errors
+    /// How many were not, when that takes longer than `patience`.
+    pub async fn letters_sent(&self, patience: Duration) -> Result<(), usize> {
+        self.mailer.sent(patience).await
     }
 
     /// Checks a code. The right one is good once, and then its address counts as verified for an hour.
@@ -47,14 +63,15 @@ impl Users {
         let email = checked(email, check)?;
         let typed = sealed(&email, code.unwrap_or_default().trim());
         let (seals, now) = (Arc::clone(&self.seals), self.clock.now());
+        let from = Addressee::of(&email, &seals);
         let is_right = self
             .db
             .write(move |conn| {
-                let Some(sent) = store::sent(conn, &email)? else { return Ok(false) };
+                let Some(sent) = store::sent(conn, &from)? else { return Ok(false) };
                 let guess = rules::guess(&sent, |hash| seals.fits(Purpose::EmailCode, &typed, hash), now);
                 match guess {
-                    Guess::Right => store::verified(conn, &email, now.plus_seconds(rules::VERIFIED_FOR_S))?,
-                    Guess::Wrong => store::count_attempt(conn, &email)?,
+                    Guess::Right => store::verified(conn, &from, now.plus_seconds(rules::VERIFIED_FOR_S))?,
+                    Guess::Wrong => store::count_attempt(conn, &from)?,
                     Guess::Void => {}
                 }
                 // An answer and no error: the attempt must be committed.

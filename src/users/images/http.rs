@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::RequestExt as _;
 use axum::body::{Body, Bytes};
 use axum::extract::multipart::{Field, MultipartError};
 use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Request, State};
@@ -10,11 +11,11 @@ use axum::http::header::{
 };
 use axum::http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Deserializer};
-use tokio::sync::OwnedSemaphorePermit;
 
-use super::BYTES_MAX;
+use super::room::Room;
+use super::{BYTES_MAX, Upload};
 use crate::http::problem::payload_too_large;
-use crate::http::{Buyer, HttpError, InPath, Json, Path, Routes};
+use crate::http::{Asker, Buyer, HttpError, InPath, Json, Path, Routes};
 use crate::kernel::error::{Error, Kind, Text};
 use crate::users::Users;
 use crate::users::http::UserView;
@@ -28,19 +29,16 @@ pub(in crate::users) fn routes() -> Routes<Arc<Users>> {
     Routes::new().get("/media/{name}", image)
 }
 
-/// A profile's change as it was sent, and the room that its image takes.
-pub(in crate::users) struct Sent {
-    change: ProfileChange,
-    _room: Option<OwnedSemaphorePermit>,
-}
+/// A profile's change as it was sent.
+pub(in crate::users) struct Sent(ProfileChange);
 
 /// Changes the asker's profile.
 pub(in crate::users) async fn change_profile(
     State(users): State<Arc<Users>>,
     Buyer(actor): Buyer,
-    sent: Sent,
+    Sent(change): Sent,
 ) -> Result<Json<UserView>, HttpError> {
-    Ok(Json(users.change_profile(actor.user, sent.change).await?.into()))
+    Ok(Json(users.change_profile(actor.user, change).await?.into()))
 }
 
 impl FromRequest<Arc<Users>> for Sent {
@@ -49,13 +47,15 @@ impl FromRequest<Arc<Users>> for Sent {
     async fn from_request(mut request: Request, users: &Arc<Users>) -> Result<Self, HttpError> {
         if !is_multipart(request.headers()) {
             let Json(body) = Json::<ChangeBody>::from_request(request, users).await?;
-            return Ok(Self { change: body.into(), _room: None });
+            return Ok(Self(body.into()));
         }
-        let room = users.images.admit()?;
+        let Buyer(actor) = request.extract_parts().await?;
+        let room = users.images.rooms.take(actor.user)?;
         DefaultBodyLimit::max(BYTES_MAX + AROUND_IMAGE_BYTES_MAX).apply(&mut request);
+        let asker = Asker::of(&request);
         let mut fields =
             Multipart::from_request(request, users).await.map_err(|rejection| malformed(rejection.body_text()))?;
-        Ok(Self { change: read_fields(&mut fields).await?, _room: Some(room) })
+        Ok(Self(asker.after(read_fields(&mut fields, room)).await?))
     }
 }
 
@@ -91,8 +91,9 @@ impl From<ChangeBody> for ProfileChange {
     }
 }
 
-async fn read_fields(fields: &mut Multipart) -> Result<ProfileChange, HttpError> {
-    let mut change = ProfileChange::default();
+/// Reads the fields; an image takes the `room` that was made for one.
+async fn read_fields(fields: &mut Multipart, room: Room) -> Result<ProfileChange, HttpError> {
+    let (mut change, mut room) = (ProfileChange::default(), Some(room));
     while let Some(field) = fields.next_field().await.map_err(|error| broken(&error))? {
         match field.name().unwrap_or_default() {
             "name" if change.name.is_none() => change.name = Some(text("name", field).await?),
@@ -101,8 +102,10 @@ async fn read_fields(fields: &mut Multipart) -> Result<ProfileChange, HttpError>
                 // What a browser sends when nobody chose a file.
                 let chosen = field.file_name().is_some_and(|name| !name.is_empty());
                 let bytes = image_bytes(field).await?;
-                if chosen || !bytes.is_empty() {
-                    change.image = ImageChange::Replace(bytes);
+                if (chosen || !bytes.is_empty())
+                    && let Some(room) = room.take()
+                {
+                    change.image = ImageChange::Replace(Upload { bytes, room });
                 }
             }
             name @ ("name" | "greeting" | "profileImage") => {

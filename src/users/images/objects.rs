@@ -28,6 +28,17 @@ pub(super) struct Object {
     pub(super) bytes: BoxStream<'static, object_store::Result<bytes::Bytes>>,
 }
 
+/// What became of an object that was to be deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Deletion {
+    /// It was there, and is gone.
+    Done,
+    /// There is no such object here.
+    NotThere,
+    /// There is not even a place for it: the folder is missing.
+    NoPlace,
+}
+
 /// The objects of one place.
 pub(super) struct Objects {
     place: Place,
@@ -80,14 +91,21 @@ impl Objects {
         }
     }
 
-    /// Deletes an object; one that is not there is as good.
+    /// Deletes an object.
     ///
     /// # Errors
     /// `503 media_unavailable`.
-    pub(super) async fn delete(&self, name: &str) -> Result<(), Error> {
-        let Some(store) = self.store().await? else { return Ok(()) };
-        match store.delete(&Path::from(name)).await {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+    pub(super) async fn delete(&self, name: &str) -> Result<Deletion, Error> {
+        let Some(store) = self.store().await? else { return Ok(Deletion::NoPlace) };
+        let path = Path::from(name);
+        // A bucket says of any name that it is deleted, so it is asked first whether there is such an object.
+        let deletion = async {
+            store.head(&path).await?;
+            store.delete(&path).await
+        };
+        match deletion.await {
+            Ok(()) => Ok(Deletion::Done),
+            Err(object_store::Error::NotFound { .. }) => Ok(Deletion::NotThere),
             Err(error) => Err(unavailable(error)),
         }
     }

@@ -1,12 +1,22 @@
 //! The SQL of images.
 
+use super::LEFT_BEHIND_S;
 use crate::kernel::clock::Timestamp;
 use crate::kernel::ids::UserId;
 use crate::store::{Conn, StoreError, bind};
 
-/// Notes an object that no user shows.
-pub(in crate::users) fn note_unused(conn: &Conn<'_>, name: &str, now: Timestamp) -> Result<(), StoreError> {
-    conn.execute("INSERT INTO media_unused (name, since) VALUES ($1, $2)", bind![name, now.0]).map(drop)
+/// Notes an object that is on its way in: no user shows it yet.
+pub(in crate::users) fn note_coming(conn: &Conn<'_>, name: &str, now: Timestamp) -> Result<(), StoreError> {
+    note(conn, name, now)
+}
+
+/// Notes an object that no user shows any more; it counts as left behind at once.
+pub(in crate::users) fn note_leaving(conn: &Conn<'_>, name: &str, now: Timestamp) -> Result<(), StoreError> {
+    note(conn, name, now.plus_seconds(-LEFT_BEHIND_S))
+}
+
+fn note(conn: &Conn<'_>, name: &str, since: Timestamp) -> Result<(), StoreError> {
+    conn.execute("INSERT INTO media_unused (name, since) VALUES ($1, $2)", bind![name, since.0]).map(drop)
 }
 
 /// Takes an object off the list of those that nobody shows; `false` when it was not on it.
@@ -14,8 +24,9 @@ pub(in crate::users) fn forget_unused(conn: &Conn<'_>, name: &str) -> Result<boo
     Ok(conn.execute("DELETE FROM media_unused WHERE name = $1", bind![name])? > 0)
 }
 
-/// Objects that nobody has shown since `since` or earlier, the oldest first.
-pub(in crate::users) fn unused(conn: &Conn<'_>, since: Timestamp, limit: u32) -> Result<Vec<String>, StoreError> {
+/// Objects that count as left behind, the oldest first.
+pub(in crate::users) fn left_behind(conn: &Conn<'_>, now: Timestamp, limit: u32) -> Result<Vec<String>, StoreError> {
+    let since = now.plus_seconds(-LEFT_BEHIND_S);
     conn.rows(
         "SELECT name FROM media_unused WHERE since <= $1 ORDER BY since LIMIT $2",
         bind![since.0, i64::from(limit)],

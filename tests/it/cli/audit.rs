@@ -28,12 +28,12 @@ const FAULTS: &[(&str, &str)] = &[
     ("keys_have_their_order", "UPDATE idempotency_keys_unfiled SET order_id = randomblob(16)"),
     (
         "one_order_per_key",
-        "INSERT INTO idempotency_keys SELECT buyer_id, '/payments', key, body_hash, order_id, refusal, created_at \
+        "INSERT INTO idempotency_keys SELECT randomblob(16), buyer_id, body_hash, order_id, refusal, refused_at, entered \
          FROM idempotency_keys_unfiled",
     ),
     (
         "keys_are_used_once",
-        "INSERT INTO idempotency_keys SELECT buyer_id, path, key, body_hash, NULL, 'sold_out', created_at \
+        "INSERT INTO idempotency_keys SELECT digest, buyer_id, body_hash, NULL, 'sold_out', 0, entered \
          FROM idempotency_keys_unfiled",
     ),
     ("money_is_accounted_for", "UPDATE orders SET payment_status = 'unpaid' WHERE state = 'completed'"),

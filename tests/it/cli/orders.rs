@@ -28,7 +28,7 @@ pub(super) async fn shop_with_orders() -> (Shell, Vec<String>) {
     let app = App::open(&config, Arc::new(SystemClock)).await.unwrap();
     let refunded = app.payments.pre_order(buyer, "p", 1, None).await.unwrap().order.id;
     app.purchases.refund(buyer, refunded, None).await.unwrap();
-    let key = Key { buyer, path: "/payments/pre-order".to_owned(), key: "k".to_owned() };
+    let key = Key::new(buyer, "/payments/pre-order", "k");
     let completed = app.payments.pre_order(buyer, "p", 1, Some(key)).await.unwrap().order.id;
     let held = app.payments.enter(buyer, "p", 1, None).await.unwrap().order.id;
     (shell, vec![completed.to_string(), held.to_string(), declined, refunded.to_string()])
@@ -62,7 +62,9 @@ async fn orders_are_listed_shown_and_exported() {
             "order export",
             "order export --format xml",
             "order export --format csv --state refunded",
-            "order export --format json --product nothing"
+            "order export --format json --product nothing",
+            "order export --format csv --json",
+            "order export --format json --json --product nothing",
         ])
     );
     let exported = shell.json("order export --format json");

@@ -50,8 +50,15 @@ fn products_that_cannot_be() {
             "product edit mac-book --price -1 --hold-seconds 0 --per-buyer-limit 0 --opens-at soon",
             "product restock mac-book --by -11",
             "product restock mac-book --by 1000000000",
+            "product restock mac-book --by 1000000001",
+            "product edit mac-book --closes-at 2030-01-01T00:00:00Z",
+            "product edit mac-book --opens-at 2030-01-02T00:00:00Z",
+            "product edit mac-book --opens-at 2030-01-02T00:00:00Z --closes-at 2030-01-01T00:00:00Z",
         ])
     );
+    let nobody = Shell::new();
+    nobody.run("product add --id a --name A --type general --price -1 --stock 1");
+    assert!(!nobody.path().join("data").exists(), "no database is made for a command line that makes no sense");
     insta::assert_snapshot!(
         "product_unknown",
         shell.runs([

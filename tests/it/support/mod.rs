@@ -16,7 +16,7 @@ use preorder::kernel::clock::{Clock, ManualClock, SystemClock, Timestamp};
 use preorder::kernel::error::Error;
 use preorder::payments::{Payments, Provider};
 use preorder::server;
-use preorder::store::Location;
+use preorder::store::{Db, Location};
 use preorder::target::Targets;
 use preorder::users::{NewUser, User};
 use reqwest::header::HeaderMap;
@@ -28,7 +28,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 pub(crate) use self::community::*;
-pub(crate) use self::servers::OtherServer;
+pub(crate) use self::servers::{OtherServer, not_tested};
 pub(crate) use self::shell::{Serving, Shell, hidden, seen};
 pub(crate) use self::shop::*;
 
@@ -69,8 +69,17 @@ impl TestApp {
 
     /// A server whose time stands still until the clock is moved; tokens live for a week of it.
     pub(crate) async fn with_clock(change: impl FnOnce(&mut Config)) -> (Self, Arc<ManualClock>) {
+        Self::at_a_time(change, true).await
+    }
+
+    /// The same without a sweeper, and without anything else that a server does unless it is asked.
+    pub(crate) async fn still_with_clock(change: impl FnOnce(&mut Config)) -> (Self, Arc<ManualClock>) {
+        Self::at_a_time(change, false).await
+    }
+
+    async fn at_a_time(change: impl FnOnce(&mut Config), tasks: bool) -> (Self, Arc<ManualClock>) {
         let clock = Arc::new(ManualClock::new(VIRTUAL_START));
-        let setup = Setup { clock: Arc::<ManualClock>::clone(&clock), ..Setup::default() };
+        let setup = Setup { clock: Arc::<ManualClock>::clone(&clock), tasks, ..Setup::default() };
         let settings = |config: &mut Config| {
             tokens_for_a_week(config);
             change(config);
@@ -95,6 +104,12 @@ impl TestApp {
         Self::open(change, Setup { tasks: false, ..Setup::default() }).await
     }
 
+    /// A server that does not wait for another process's lock.
+    pub(crate) async fn impatient(change: impl FnOnce(&mut Config)) -> Self {
+        let setup = Setup { tasks: false, busy_timeout: Some(Duration::ZERO), ..Setup::default() };
+        Self::open(change, setup).await
+    }
+
     /// Another server on the same database; it must be kept, or it stops.
     pub(crate) async fn beside(&self) -> Self {
         let config = self.app.config.clone();
@@ -102,14 +117,18 @@ impl TestApp {
     }
 
     async fn open(change: impl FnOnce(&mut Config), setup: Setup) -> Self {
-        let Setup { folder, clock, provider, extra, tasks } = setup;
+        let Setup { folder, clock, provider, extra, tasks, busy_timeout } = setup;
         let mut config = Config { db: Location::Sqlite(folder.path().join("shop.db")), ..Config::default() };
         config.password = PasswordConfig { memory_kib: 8, iterations: 1, threads: 2, queue_length: 1000 };
         config.media.url = MediaUrl::Folder(folder.path().join("media"));
         config.limits.address_per_second = 0;
         config.limits.account_per_second = 0;
         change(&mut config);
-        let mut app = App::open(&config, clock).await.unwrap();
+        let db = match busy_timeout {
+            Some(busy_timeout) => Db::open_impatient(&config.db, busy_timeout).await.unwrap(),
+            None => Db::open(&config.db).await.unwrap(),
+        };
+        let mut app = App::on(db, &config, clock).await.unwrap();
         if let Some(provider) = provider {
             app.payments = Payments::new(Arc::clone(&app.ledger), provider);
         }
@@ -187,12 +206,21 @@ struct Setup {
     extra: Routes,
     /// Whether holds are swept and other processes are followed.
     tasks: bool,
+    /// How long a write waits for another process's lock, when not as long as ever.
+    busy_timeout: Option<Duration>,
 }
 
 impl Default for Setup {
     fn default() -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
-        Self { folder, clock: Arc::new(SystemClock), provider: None, extra: Routes::new(), tasks: true }
+        Self {
+            folder,
+            clock: Arc::new(SystemClock),
+            provider: None,
+            extra: Routes::new(),
+            tasks: true,
+            busy_timeout: None,
+        }
     }
 }
 

@@ -29,10 +29,7 @@ impl OtherServer {
     /// that is a failure.
     pub(crate) async fn start(script: &str, mode: &str) -> Option<Self> {
         if !Path::new(PYTHON).exists() {
-            let what = format!("{script} is not tested: {PYTHON} is missing; '.ci/run' installs it");
-            assert!(!in_ci(), "{what}");
-            // Past the test's own output, which nobody sees while it passes.
-            std::io::stderr().write_all(format!("\nSKIPPED: {what}\n\n").as_bytes()).unwrap();
+            not_tested(&format!("{script} is not tested: {PYTHON} is missing; '.ci/run' installs it"));
             return None;
         }
         let folder = tempfile::tempdir().unwrap();
@@ -65,6 +62,14 @@ impl OtherServer {
     pub(crate) async fn kill(&mut self) {
         self.child.kill().await.unwrap();
     }
+}
+
+/// Says loudly that something could not be tested; in CI that is a failure.
+#[track_caller]
+pub(crate) fn not_tested(what: &str) {
+    assert!(!in_ci(), "{what}");
+    // Past the test's own output, which nobody sees while it passes.
+    std::io::stderr().write_all(format!("\nSKIPPED: {what}\n\n").as_bytes()).unwrap();
 }
 
 #[expect(clippy::disallowed_methods, reason = "whether a missing server is a failure is not the program's to know")]

@@ -199,11 +199,15 @@ pub(crate) fn hidden(text: &str) -> String {
     shown
 }
 
-/// Exit code, stdout and stderr in one text.
+/// Exit code, stdout and stderr in one text. Whatever goes wrong is told with what to do about it.
+#[track_caller]
 pub(crate) fn seen(line: &str, output: &Output) -> String {
+    let stderr = std::str::from_utf8(&output.stderr).unwrap();
+    let last = stderr.lines().next_back().unwrap_or_default();
+    assert!(!stderr.contains("error: ") || last.starts_with("hint: "), "'preorder {line}' gives no hint:\n{stderr}");
     let mut text = format!("$ preorder {line}\n");
     text.push_str(std::str::from_utf8(&output.stdout).unwrap());
-    for line in std::str::from_utf8(&output.stderr).unwrap().lines() {
+    for line in stderr.lines() {
         writeln!(text, "! {line}").unwrap();
     }
     writeln!(text, "exit {}", output.status.code().unwrap()).unwrap();
