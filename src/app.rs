@@ -57,6 +57,10 @@ impl App {
     pub async fn on(db: Db, config: &Config, clock: Arc<dyn Clock>) -> Result<Self, Error> {
         let users = Users::open(db.clone(), Arc::clone(&clock), config).await?;
         let ledger = Ledger::start(db.clone(), Arc::clone(&clock), config.limits.queue_length).await?;
+        #[cfg(debug_assertions)]
+        if let Some(fault) = config.planted_fault {
+            ledger.plant(fault);
+        }
         let provider: Arc<dyn Provider> = match config.payment.provider {
             ProviderKind::Simulated => Arc::new(Simulated::new(config.payment.simulated)),
         };

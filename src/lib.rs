@@ -70,9 +70,11 @@
 //!   knows when the next ones do, and lets through to the engine who wants their units; the sweeper is for quiet times.
 //! - A one-call purchase is one movement, from `available` to `sold`: nothing of it is ever seen as held.
 //! - SQLite keeps no index of orders by buyer. Its entries would land at random, a page for each purchase; so orders are
-//!   noted in a row and filed under their buyers in bulk (`ledger/sqlite.rs`), and the audit proves that each is found.
+//!   noted in a row and filed under their buyers in bulk (`ledger/filing.rs`), and the audit proves that each is found.
 //! - The engine has no task of its own: it takes its turns on the writer's thread, and a thread beside it copies the log.
 //! - The door is no layer of axum's: it calls the rooms' router itself.
+//! - The rehearsal's charts are drawn by hand, as colours and dashes come from the page's style.
+//! - A build with debug assertions has a switch for faults on purpose (`planted.rs`), so that tests see the verdict fail.
 //! - `seed` is a module of its own, between the files in `data/seed` and the rooms' services.
 
 pub mod activity;

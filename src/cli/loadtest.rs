@@ -3,28 +3,50 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use super::compare;
 use super::context::Context;
 use super::failure::Failure;
 use super::output::Table;
 use super::shop::LocalShop;
 use crate::kernel::limits::STOCK_MAX;
 use crate::loadtest::{
-    self, BUYERS_MAX, Community, Overrides, PRESETS, Phase, Progress, Report, RunPlan, Scenario, Side, Sides, Site,
+    self, BUYERS_MAX, Community, Fairness, Overrides, PRESETS, Phase, Progress, Report, ReportFile, RunPlan, Scenario,
+    Side, Sides, Site, Snapshot,
 };
 
 /// How often the progress is drawn.
 const DRAW_INTERVAL: Duration = Duration::from_millis(200);
+/// Over which time a rate and a latency are told.
+const PACE_INTERVAL: Duration = Duration::from_secs(1);
+/// What is rehearsed when nobody says.
+const SCENARIO_DEFAULT: &str = "flash-sale";
 /// What journeys and payments are drawn from when nobody says.
 const SEED_DEFAULT: u64 = 1;
 
 /// What `loadtest` takes.
 #[derive(Debug, clap::Args)]
-#[command(after_help = after_help())]
+#[command(after_help = after_help(), disable_help_subcommand = true)]
 pub(super) struct Args {
+    #[command(subcommand)]
+    afterwards: Option<Afterwards>,
+    #[command(flatten)]
+    rehearsal: Rehearsal,
+}
+
+/// What can be done with runs that are over.
+#[derive(Debug, clap::Subcommand)]
+enum Afterwards {
+    /// Compare two runs' JSON; exit 1 when something got worse.
+    Compare(compare::Args),
+}
+
+/// What a rehearsal takes.
+#[derive(Debug, PartialEq, clap::Args)]
+struct Rehearsal {
     /// A preset, or a scenario's file.
-    #[arg(default_value = "flash-sale")]
+    #[arg(default_value = SCENARIO_DEFAULT)]
     scenario: String,
     /// A server on this machine that runs on the database of --db [default: a temporary server of the run's own].
     #[arg(long, value_parser = loadtest::parse_url)]
@@ -44,6 +66,13 @@ pub(super) struct Args {
     /// What journeys, pauses and simulated payments are drawn from.
     #[arg(long, value_name = "N", default_value_t = SEED_DEFAULT)]
     seed: u64,
+}
+
+impl Default for Rehearsal {
+    fn default() -> Self {
+        let scenario = SCENARIO_DEFAULT.to_owned();
+        Self { scenario, url: None, users: None, scale: None, duration: None, report: None, seed: SEED_DEFAULT }
+    }
 }
 
 /// What `demo` takes.
@@ -66,11 +95,20 @@ fn after_help() -> String {
     text
 }
 
-/// Runs a rehearsal.
+/// Runs a rehearsal, or looks at two that are over.
 ///
 /// # Errors
 /// When the verdict is 'fail', or there is none.
 pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
+    let Args { afterwards, rehearsal: args } = args;
+    if let Some(Afterwards::Compare(compared)) = afterwards {
+        // clap would refuse them itself, but the flags that work everywhere as well.
+        if args != Rehearsal::default() {
+            let what = "'compare' runs nothing, so it takes no scenario and no flags of a run.";
+            return Err(Failure::usage(what, "Put nothing between 'loadtest' and 'compare'."));
+        }
+        return compare::run(&compared, context);
+    }
     let buyers = args.users.map(count);
     let overrides = Overrides { scale: args.scale, buyers, stock: None, duration: args.duration };
     let scenario = Scenario::load(&args.scenario)?.with(overrides)?;
@@ -84,7 +122,16 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
         let _ = value.map(|value| write!(repeat, " {flag} {value}"));
     }
     let site = args.url.map_or(Site::Temporary, |url| Site::Running { url });
-    rehearse(RunPlan { scenario, seed: args.seed, site, report: args.report, repeat }, context).await
+    let plan = RunPlan {
+        scenario,
+        seed: args.seed,
+        site,
+        repeat,
+        scenario_text: text_of(&args.scenario),
+        #[cfg(debug_assertions)]
+        planted_fault: context.config().planted_fault,
+    };
+    rehearse(plan, args.report, context).await
 }
 
 /// Runs the classic: everybody comes at once, and there is not nearly enough.
@@ -93,7 +140,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
 /// When the verdict is 'fail', or there is none.
 pub(super) async fn demo(args: DemoArgs, context: &Context) -> Result<(), Failure> {
     let overrides = Overrides { buyers: args.buyers.map(count), stock: args.stock, ..Overrides::default() };
-    let scenario = Scenario::load("flash-sale")?.with(overrides)?;
+    let scenario = Scenario::load(SCENARIO_DEFAULT)?.with(overrides)?;
     let output = context.output();
     output.note(format_args!(
         "A sale in a temporary database: {} different buyers want {} units, {} of them at the counter at any moment.",
@@ -102,18 +149,33 @@ pub(super) async fn demo(args: DemoArgs, context: &Context) -> Result<(), Failur
         scenario.connections()
     ));
     output.note("Seeding it, starting a server on a free port, sending the crowd over HTTP, auditing the rows …");
-    let (seed, site, repeat) = (SEED_DEFAULT, Site::Temporary, "preorder demo".to_owned());
-    rehearse(RunPlan { scenario, seed, site, report: None, repeat }, context).await
+    let plan = RunPlan {
+        scenario,
+        seed: SEED_DEFAULT,
+        site: Site::Temporary,
+        repeat: "preorder demo".to_owned(),
+        scenario_text: text_of(SCENARIO_DEFAULT),
+        #[cfg(debug_assertions)]
+        planted_fault: context.config().planted_fault,
+    };
+    rehearse(plan, None, context).await
 }
 
 fn count(number: u32) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
 
-async fn rehearse(plan: RunPlan, context: &Context) -> Result<(), Failure> {
+/// The text of a scenario that was loaded, for the report.
+fn text_of(name_or_path: &str) -> String {
+    let preset = PRESETS.iter().find(|(name, _)| *name == name_or_path);
+    preset.map_or_else(|| std::fs::read_to_string(name_or_path).unwrap_or_default(), |(_, text)| (*text).to_owned())
+}
+
+async fn rehearse(plan: RunPlan, file: Option<PathBuf>, context: &Context) -> Result<(), Failure> {
     let progress = Arc::new(Progress::default());
     let shop = LocalShop::new(context.config());
-    let file = plan.report.clone();
+    // Before the run: nobody waits for a run whose report can't be kept.
+    let claimed = file.as_deref().map(ReportFile::claim).transpose()?;
     let report = {
         let running = loadtest::run(plan, &shop, Arc::clone(&progress));
         let drawing = draw(&progress, context);
@@ -123,7 +185,9 @@ async fn rehearse(plan: RunPlan, context: &Context) -> Result<(), Failure> {
         }
     };
     context.output().answer(&report, || people(&report))?;
-    if let Some(file) = file {
+    // After the answer: a disk that is full now takes only the page away.
+    if let Some((claimed, file)) = claimed.zip(file) {
+        claimed.write(&report)?;
         context.output().note(format_args!("The report is in {}.", file.display()));
     }
     if report.passed() {
@@ -136,6 +200,7 @@ async fn rehearse(plan: RunPlan, context: &Context) -> Result<(), Failure> {
 async fn draw(progress: &Progress, context: &Context) -> std::convert::Infallible {
     let bar = context.output().progress("preparing", 0);
     let mut ticks = tokio::time::interval(DRAW_INTERVAL);
+    let mut pace = Pace::default();
     loop {
         ticks.tick().await;
         let now = progress.snapshot();
@@ -143,10 +208,43 @@ async fn draw(progress: &Progress, context: &Context) -> std::convert::Infallibl
         bar.set_position(now.buyers_done);
         bar.set_message(match now.phase {
             Phase::Preparing => "preparing".to_owned(),
-            Phase::Selling => format!("{} sold, {} refused, {} errors", now.purchases, now.refusals, now.errors),
+            Phase::Selling => {
+                if pace.since.elapsed() >= PACE_INTERVAL {
+                    pace = pace.next(now.requests, progress.take_p99_ms());
+                }
+                status(&now, &pace)
+            }
             Phase::Checking => "checking the rows".to_owned(),
         });
     }
+}
+
+/// How fast it goes; told anew once a second, so that the numbers can be read.
+struct Pace {
+    since: Instant,
+    requests: u64,
+    per_second: f64,
+    p99_ms: Option<f64>,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { since: Instant::now(), requests: 0, per_second: 0.0, p99_ms: None }
+    }
+}
+
+impl Pace {
+    #[expect(clippy::cast_precision_loss, reason = "counts of a run are far below 2^52")]
+    fn next(&self, requests: u64, p99_ms: Option<f64>) -> Self {
+        let per_second = requests.saturating_sub(self.requests) as f64 / self.since.elapsed().as_secs_f64();
+        Self { since: Instant::now(), requests, per_second, p99_ms }
+    }
+}
+
+fn status(now: &Snapshot, pace: &Pace) -> String {
+    let p99 = pace.p99_ms.map(|ms| format!("99 % within {ms:.0} ms, ")).unwrap_or_default();
+    let left = now.units_left.map(|units| format!("{units} left, ")).unwrap_or_default();
+    format!("{:.0}/s, {p99}{} sold, {left}{} errors", pace.per_second, now.purchases, now.errors)
 }
 
 fn people(report: &Report) -> String {
@@ -197,8 +295,8 @@ fn people(report: &Report) -> String {
         None => "not done: the rows are out of reach",
     };
     fact("audit", audit.to_owned());
-    if let Some(bytes) = report.server_peak_memory_bytes {
-        fact("server's memory", format!("{} MiB at most", bytes / (1024 * 1024)));
+    for (name, told) in circumstances(report) {
+        fact(name, told);
     }
     let verdict = if report.passed() {
         "PASS: every answer is in the database, and nothing was oversold or lost."
@@ -210,4 +308,39 @@ fn people(report: &Report) -> String {
         let _ = write!(text, "\n  - {failure}");
     }
     text
+}
+
+/// What the result has to be read with: memory, fairness, and what set the pace.
+fn circumstances(report: &Report) -> Vec<(&'static str, String)> {
+    let mut told = Vec::new();
+    if let Some(bytes) = report.server_peak_memory_bytes {
+        told.push(("server's memory", format!("{} MiB at most", bytes / (1024 * 1024))));
+    }
+    if let Some(Fairness { share, by_lot, .. }) = report.fairness {
+        let (share, by_lot) = (share * 100.0, by_lot * 100.0);
+        let text = format!("{share:.0} % of the units went in the order of arrival; by lot it would be {by_lot:.0} %");
+        told.push(("fairness", text));
+    }
+    if let Some(cpu) = report.load.cpu {
+        let percent = |share: f64| format!("{:.0} %", share * 100.0);
+        let server = cpu.server.map(|share| format!("server {}, ", percent(share))).unwrap_or_default();
+        let text = format!("crowd {}, {server}others {} of all cores", percent(cpu.crowd), percent(cpu.others));
+        told.push(("processors", text));
+    }
+    told.push(("pace", report.load.says().to_owned()));
+    told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_progress_tells_what_is_known() {
+        let progress = Progress::default();
+        assert_eq!(status(&progress.snapshot(), &Pace::default()), "0/s, 0 sold, 0 errors");
+        let now = Snapshot { units_left: Some(7), purchases: 93, errors: 2, ..progress.snapshot() };
+        let pace = Pace { per_second: 12_345.6, p99_ms: Some(17.8), ..Pace::default() };
+        assert_eq!(status(&now, &pace), "12346/s, 99 % within 18 ms, 93 sold, 7 left, 2 errors");
+    }
 }

@@ -6,6 +6,7 @@
 
 mod audit;
 mod community;
+mod compare;
 mod completions;
 mod config;
 mod context;

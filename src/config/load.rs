@@ -138,6 +138,10 @@ impl Loading {
     }
 
     fn variable(&mut self, name: &str, value: Option<&str>) {
+        #[cfg(debug_assertions)]
+        if name == crate::kernel::planted::VARIABLE {
+            return self.plant(value.unwrap_or_default());
+        }
         let origin = Origin::Environment(name.to_owned());
         let setting = SETTINGS.iter().find(|setting| setting.variable() == name);
         match (setting, value) {
@@ -147,6 +151,18 @@ impl Loading {
                 let fault = Fault::refused(setting, "bytes that are not UTF-8", &origin, &setting.allowed());
                 self.faults.push(fault);
             }
+        }
+    }
+
+    #[cfg(debug_assertions)]
+    fn plant(&mut self, text: &str) {
+        let variable = crate::kernel::planted::VARIABLE;
+        match text.parse() {
+            Ok(fault) => self.settings.config.planted_fault = Some(fault),
+            Err(allowed) => self.faults.push(Fault::joint(
+                format!("{variable}: \"{text}\" is not allowed. Allowed: {allowed}."),
+                format!("Change {variable}, or unset it."),
+            )),
         }
     }
 

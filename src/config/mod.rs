@@ -20,6 +20,8 @@ pub use keys::{SETTINGS, Setting};
 pub use load::{Entry, Fault, Settings, SettingsError};
 pub use sources::{FILE_NAME, Flag, Origin, Sources};
 
+#[cfg(debug_assertions)]
+use crate::kernel::planted::PlantedFault;
 use crate::store::Location;
 use crate::target::Targets;
 
@@ -50,6 +52,9 @@ pub struct Config {
     pub limits: Limits,
     /// What is logged, as `tracing`'s filter directives.
     pub log: String,
+    /// What the ledger does wrong on purpose.
+    #[cfg(debug_assertions)]
+    pub planted_fault: Option<PlantedFault>,
 }
 
 /// What holds the values that are read often.
@@ -276,6 +281,8 @@ impl Default for Config {
                 shutdown_timeout_s: 20,
             },
             log: "warn,preorder=info".to_owned(),
+            #[cfg(debug_assertions)]
+            planted_fault: None,
         }
     }
 }

@@ -10,4 +10,6 @@ pub mod ids;
 pub mod limits;
 pub mod money;
 pub mod page;
+#[cfg(debug_assertions)]
+pub mod planted;
 pub mod splitmix;

@@ -68,6 +68,8 @@ pub(crate) struct Board {
     offers: RwLock<HashMap<ProductId, (Offer, Timestamp)>>,
     /// What the counts do not tell: until when they are right if nothing is committed.
     expiries: RwLock<Expiries>,
+    #[cfg(debug_assertions)]
+    pub(super) planted: super::planted::Planted,
 }
 
 impl Board {
@@ -83,6 +85,10 @@ impl Board {
         one_call: bool,
         now: Timestamp,
     ) -> Result<(), Refusal> {
+        #[cfg(debug_assertions)]
+        if self.planted.oversells() {
+            return Ok(());
+        }
         let offers = self.offers.read().unwrap_or_else(PoisonError::into_inner);
         // A product that is not here may just have been made by another process: the engine looks it up.
         let Some((offer, _)) = offers.get(product) else { return Ok(()) };

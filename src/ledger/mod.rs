@@ -11,8 +11,11 @@ mod board;
 mod command;
 mod decide;
 mod engine;
+mod filing;
 mod model;
 pub(crate) mod offers;
+#[cfg(debug_assertions)]
+mod planted;
 mod queries;
 mod refusal;
 mod rows;
@@ -68,6 +71,12 @@ impl Ledger {
         adapter.reload(db.sqlite()).await?;
         let engine = Engine::new(Arc::clone(&adapter), db.sqlite().queue(), queue_length);
         Ok(Arc::new(Self { db, clock, board, adapter, engine }))
+    }
+
+    /// Puts a fault into this ledger, for good.
+    #[cfg(debug_assertions)]
+    pub fn plant(&self, fault: crate::kernel::planted::PlantedFault) {
+        self.board.planted.plant(fault);
     }
 
     /// Keeps the board in step with other processes and ends holds on time, until the ledger is dropped.

@@ -11,6 +11,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::board::{Board, Expiries};
 use super::command::{Answered, Command, Key, KeyRecord, KeyedRequest, Outcome};
 use super::decide::{Book, decide, keyed_request};
+use super::filing::{file_keys, file_orders};
 use super::model::{Offer, Order, State, Units};
 use super::queries;
 use super::rows::{self, select_offers, select_orders};
@@ -161,6 +162,8 @@ fn run_batch(
         decide_on(&mut book, command, now)?;
     }
     let outcomes = commands.iter().map(|command| decide_on(&mut book, command, now)).collect::<Result<_, _>>()?;
+    #[cfg(debug_assertions)]
+    let outcomes = board.planted.oversell(&mut book, commands, outcomes, now);
     let changed = filed > 0 || !book.changes.is_empty();
     let mut unfiled = memory.unfiled;
     if changed {
@@ -170,6 +173,10 @@ fn run_batch(
     }
     let ahead = if stale { Some(look_ahead(&Conn::of(&transaction), &book, now)?) } else { None };
     if changed {
+        #[cfg(debug_assertions)]
+        if board.planted.forgets(&book) {
+            return Ok((outcomes, Memory::default()));
+        }
         transaction.commit().map_err(StoreError::from)?;
         board.publish(book.changes.offers.iter().filter_map(|product| book.offers.get(product)), now);
     } else {
@@ -217,30 +224,6 @@ fn file_what_waits(conn: &Conn<'_>, unfiled: &mut Unfiled, book: &mut Book) -> R
         book.keys.clear();
     }
     Ok(())
-}
-
-/// Files the orders that were noted since the last time under their buyers; gives how many.
-fn file_orders(conn: &Conn<'_>) -> Result<usize, StoreError> {
-    const FILE: &str = "INSERT INTO orders_by_buyer (buyer_id, order_id, product_id) \
-         SELECT buyer_id, order_id, product_id FROM orders_unfiled ORDER BY buyer_id, order_id";
-    file(conn, FILE, "DELETE FROM orders_unfiled")
-}
-
-/// Files the keys that were noted since the last time; gives how many.
-fn file_keys(conn: &Conn<'_>) -> Result<usize, StoreError> {
-    const FILE: &str = "INSERT INTO idempotency_keys \
-         (digest, buyer_id, body_hash, order_id, refusal, refused_at, entered) \
-         SELECT digest, buyer_id, body_hash, order_id, refusal, refused_at, entered FROM idempotency_keys_unfiled \
-         ORDER BY digest";
-    file(conn, FILE, "DELETE FROM idempotency_keys_unfiled")
-}
-
-fn file(conn: &Conn<'_>, insert: &str, empty: &str) -> Result<usize, StoreError> {
-    let filed = conn.execute(insert, &[])?;
-    if filed > 0 {
-        conn.execute(empty, &[])?;
-    }
-    Ok(filed)
 }
 
 fn decide_on(book: &mut Book, command: &Command, now: Timestamp) -> Result<Outcome, Error> {

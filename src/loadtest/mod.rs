@@ -13,11 +13,14 @@
 //! | `journey`, `at_once`, `session`, `social` | a buyer's steps as requests |
 //! | `addresses`, `bots` | where buyers come from, and whom the rate limits send away |
 //! | `answer`, `tally`, `talk`, `returns`, `progress` | what an answer means, and all of them written down |
+//! | `timeline`, `fairness` | the same over time, and by the order of arrival |
+//! | `machine`, `load` | what the run was made on, and what limited it |
 //! | `server_process`, `files` | the temporary server; the limit of open files |
 //! | `remote` | what a server that is running already shows of the sale |
 //! | `shop` | what the run asks of the rest of the program; filled in by the composition root |
 //! | `check` | the verdict, independent of the ledger's rules |
-//! | `report`, `page` | the result as JSON and as an HTML file |
+//! | `report`, `page`, `chart`, `report_file` | the result as JSON, as a page, and that page on the disk |
+//! | `compare` | two such documents, and what got worse |
 //!
 //! Closed arrivals are a closed loop: a connection asks again only after the last answer came, so a slow server also slows
 //! the buyers down. Open arrivals come at times of their own, and their latencies count from then, also while all of the
@@ -27,16 +30,22 @@ mod addresses;
 mod answer;
 mod at_once;
 mod bots;
+mod chart;
 mod check;
+mod compare;
 mod crowd;
+mod fairness;
 mod files;
 mod gate;
 mod journey;
+mod load;
+mod machine;
 mod page;
 mod plan;
 mod progress;
 mod remote;
 mod report;
+mod report_file;
 mod returns;
 mod scenario;
 mod server_process;
@@ -45,8 +54,9 @@ mod shop;
 mod social;
 mod talk;
 mod tally;
+mod timeline;
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tempfile::TempDir;
@@ -55,11 +65,15 @@ use self::addresses::{Clients, client};
 use self::bots::BotWatch;
 pub use self::bots::{Side, Sides};
 use self::check::{Counts, Evidence, Mark, Rows};
+pub use self::compare::{Comparison, Figure, Recorded, Worse, compare};
 use self::crowd::Crowd;
+pub use self::fairness::Fairness;
+pub use self::load::{Bottleneck, Load};
+pub use self::machine::{CpuShares, Machine};
 pub use self::progress::{Phase, Progress, Snapshot};
 pub use self::remote::parse_url;
-use self::report::ReportFile;
 pub use self::report::{Audit, Community, Latency, Outcome, Report, Units};
+pub use self::report_file::ReportFile;
 pub use self::scenario::{
     Arrivals, BUYERS_MAX, BotTerms, CommunityTerms, Journey, Limits, Overrides, PRESETS, PaymentRates, PhaseTerms,
     ProductTerms, Rate, Scenario, ServerTerms, Step, parse_duration,
@@ -79,10 +93,13 @@ pub struct RunPlan {
     pub seed: u64,
     /// Where it happens.
     pub site: Site,
-    /// Where to write the HTML report.
-    pub report: Option<PathBuf>,
     /// The command line that repeats the run, for the report.
     pub repeat: String,
+    /// The scenario's file, for the report.
+    pub scenario_text: String,
+    /// What the temporary server does wrong on purpose.
+    #[cfg(debug_assertions)]
+    pub planted_fault: Option<crate::kernel::planted::PlantedFault>,
 }
 
 /// Rehearses a sale and judges it. Dropping the future ends the temporary server and removes its folder.
@@ -90,20 +107,14 @@ pub struct RunPlan {
 /// A failed verdict is a [`Report`], not an error.
 ///
 /// # Errors
-/// When there is no verdict: the report's file can't be written, the sale can't be made, the server fails, the run is
-/// stuck, or `interrupted` by Ctrl-C.
+/// When there is no verdict: the sale can't be made, the server fails, the run is stuck, or `interrupted` by Ctrl-C.
 pub async fn run(plan: RunPlan, shop: &dyn Shop, progress: Arc<Progress>) -> Result<Report, Error> {
     files::check(connections(&plan.scenario))?;
-    let file = plan.report.as_deref().map(ReportFile::claim).transpose()?;
     let _turn = crowd::turn().await;
-    let report = tokio::select! {
-        report = rehearse(&plan, shop, &progress) => report?,
-        interruption = crowd::interrupted() => return Err(interruption),
-    };
-    if let Some(file) = file {
-        file.write(&report, &plan.scenario, &plan.repeat)?;
+    tokio::select! {
+        report = rehearse(&plan, shop, &progress) => report,
+        interruption = crowd::interrupted() => Err(interruption),
     }
-    Ok(report)
 }
 
 async fn rehearse(plan: &RunPlan, shop: &dyn Shop, progress: &Arc<Progress>) -> Result<Report, Error> {
@@ -130,6 +141,7 @@ struct Ended {
     /// Where the community's rows of the run begin; none when others write as well.
     since: Option<Mark>,
     server_peak_memory_bytes: Option<u64>,
+    server_settings: Option<BTreeMap<String, String>>,
     /// The temporary server's folder, kept until the rows are read.
     _folder: Option<TempDir>,
 }
@@ -150,16 +162,26 @@ async fn at_temporary_server(plan: &RunPlan, shop: &dyn Shop, progress: &Arc<Pro
         limits: plan.scenario.server,
         connections: connections(&plan.scenario),
         seed: plan.seed,
+        #[cfg(debug_assertions)]
+        planted_fault: plan.planted_fault,
     };
     let mut server = ServerProcess::start(folder.path(), &database, settings).await?;
     let url = server.url.clone();
     let told = tokio::select! {
-        told = sell(plan, &url, &sale, progress) => told?,
+        told = sell(plan, &url, &sale, server.id(), progress) => told?,
         died = server.died() => return Err(died),
     };
     progress.enter(Phase::Checking);
     let server_peak_memory_bytes = server.stop().await?;
-    Ok(Ended { told, sale, page: None, since: Some(since), server_peak_memory_bytes, _folder: Some(folder) })
+    Ok(Ended {
+        told,
+        sale,
+        page: None,
+        since: Some(since),
+        server_peak_memory_bytes,
+        server_settings: Some(settings.changed()),
+        _folder: Some(folder),
+    })
 }
 
 async fn at_running_server(
@@ -174,13 +196,13 @@ async fn at_running_server(
     let sale = Arc::new(shop.open_sale(wanted(plan, None)).await?);
     // Before anybody buys: does this server sell from the database that the sale was made in?
     remote::wait_for_sale(&client, url, &sale.product_id, plan.scenario.product.stock).await?;
-    let told = sell(plan, url, &sale, progress).await?;
+    let told = sell(plan, url, &sale, None, progress).await?;
     progress.enter(Phase::Checking);
     let page = match sale.rows {
         Some(_) => None,
         None => Some(remote::settled_stock(&client, url, &sale.product_id).await?),
     };
-    Ok(Ended { told, sale, page, since: None, server_peak_memory_bytes: None, _folder: None })
+    Ok(Ended { told, sale, page, since: None, server_peak_memory_bytes: None, server_settings: None, _folder: None })
 }
 
 fn wanted(plan: &RunPlan, fresh: Option<Location>) -> SaleWanted {
@@ -197,14 +219,24 @@ fn connections(scenario: &Scenario) -> usize {
         + scenario.bots.as_ref().map_or(0, |bots| bots.addresses)
 }
 
-/// Sends the crowd and gives back what it was told.
-async fn sell(plan: &RunPlan, url: &str, sale: &Arc<Sale>, progress: &Arc<Progress>) -> Result<Told, Error> {
+/// Sends the crowd and gives back what it was told; `server` is the temporary server's process.
+async fn sell(
+    plan: &RunPlan,
+    url: &str,
+    sale: &Arc<Sale>,
+    server: Option<u32>,
+    progress: &Arc<Progress>,
+) -> Result<Told, Error> {
     progress.expect_buyers(sale.buyers.len());
     progress.enter(Phase::Selling);
     let tally = Tally::new(Arc::clone(progress))?;
     let clients = Clients::new(url, plan.scenario.bots.as_ref())?;
     let crowd = Arc::new(Crowd::new(&plan.scenario, plan.seed, Arc::clone(sale), tally, clients));
-    crowd::send(&crowd, url).await?;
+    let watcher = client(url)?;
+    tokio::select! {
+        sent = crowd::send(&crowd, url) => sent?,
+        never = remote::watch(&watcher, url, &sale.product_id, server, &crowd.tally) => match never {},
+    }
     let sides = crowd.bots.as_ref().map(BotWatch::sides);
     Ok(Told { log: crowd.tally.log(), broken: crowd.broken.failures(), sides })
 }
@@ -232,7 +264,9 @@ async fn judge(plan: &RunPlan, shop: &dyn Shop, ended: Ended) -> Result<Report, 
         sides,
         audit_ok,
     });
-    let mut report = Report::new(&plan.scenario, plan.seed, &log, verdict, audit_ok);
+    let mut report = Report::new(plan, &log, verdict, audit_ok);
+    report.buyers = ended.sale.buyers.len();
+    report.server_settings = ended.server_settings;
     report.sides = sides;
     report.server_peak_memory_bytes = ended.server_peak_memory_bytes;
     Ok(report)

@@ -6,13 +6,17 @@ use reqwest::{Client, Response, Url};
 use serde::Deserialize;
 
 use super::check::Counts;
+use super::machine::Cpu;
+use super::tally::Tally;
 use crate::kernel::error::{Error, Kind, Text};
 
 /// How far a stock page may be behind the last commit; so long a server may also take to notice a new product.
 const STALE_MAX: Duration = Duration::from_secs(1);
 /// How long to wait for a product that another process has put on sale.
 const NOTICE_MAX: Duration = Duration::from_secs(5);
-/// The pause between two looks.
+/// How closely the opening of the door is watched: what the processors did before it does not count.
+const OPENING_INTERVAL: Duration = Duration::from_millis(5);
+/// The pause between two looks at a product that is to appear.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Reads the address of a server as the command line takes it.
@@ -73,6 +77,26 @@ pub(super) async fn wait_for_sale(client: &Client, url: &str, product_id: &str, 
 pub(super) async fn settled_stock(client: &Client, url: &str, product_id: &str) -> Result<Counts, Error> {
     tokio::time::sleep(STALE_MAX).await;
     stock(client, url, product_id).await.map_err(|error| unreachable(url, error))
+}
+
+/// Looks at the stock and the processors now and then, from the opening of the door, for as long as it is polled; `server` is the temporary server's
+/// process. These looks are none of the crowd's requests.
+pub(super) async fn watch(
+    client: &Client,
+    url: &str,
+    product_id: &str,
+    server: Option<u32>,
+    tally: &Tally,
+) -> std::convert::Infallible {
+    while tally.open_for().is_none() {
+        tally.look(None, Cpu::now(server));
+        tokio::time::sleep(OPENING_INTERVAL).await;
+    }
+    loop {
+        let units = tokio::time::timeout(STALE_MAX, stock(client, url, product_id)).await;
+        let pause = tally.look(units.ok().and_then(Result::ok), Cpu::now(server));
+        tokio::time::sleep(pause).await;
+    }
 }
 
 #[derive(Deserialize)]

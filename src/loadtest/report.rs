@@ -1,19 +1,19 @@
-//! The result of a run: what `--json` prints word for word, what the table shows, and the HTML file.
+//! The result of a run: what `--json` prints word for word, and what the table and the page show.
 
 use std::collections::BTreeMap;
-use std::io::Write;
-use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use tempfile::NamedTempFile;
 
+use super::RunPlan;
 use super::bots::Sides;
-use super::check::Verdict;
-use super::page;
+use super::check::{Counts, Verdict};
+use super::fairness::Fairness;
+use super::load::Load;
+use super::machine::Machine;
 use super::scenario::Scenario;
 use super::talk::Deed;
 use super::tally::Log;
-use crate::kernel::error::{Error, Kind, Text};
+use super::timeline::Point;
 
 /// The result of a run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -57,9 +57,37 @@ pub struct Report {
     pub elapsed_seconds: f64,
     /// The most memory that the temporary server had; none for a server that was running already.
     pub server_peak_memory_bytes: Option<u64>,
+    /// Different buyers who could come.
+    pub buyers: usize,
+    /// How the order of arrival and the order of success go together; none when nobody got a unit.
+    pub fairness: Option<Fairness>,
+    /// What the run itself had to do, and what limited it.
+    pub load: Load,
+    /// What it was made on.
+    pub machine: Machine,
+    /// Where the temporary server differs from an ordinary one; none for a server that was running already.
+    pub server_settings: Option<BTreeMap<String, String>>,
+    /// What only the page tells.
+    #[serde(skip)]
+    pub(super) story: Story,
 }
 
-/// How long answers took, in milliseconds, from the request's first byte to the answer's last.
+/// How the run went, and how to repeat it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Story {
+    /// One sentence about the scenario.
+    pub(super) description: String,
+    /// The command line that repeats the run.
+    pub(super) repeat: String,
+    /// The scenario's file.
+    pub(super) scenario_text: String,
+    /// The answers over time.
+    pub(super) points: Vec<Point>,
+    /// Where the units were, by seconds after the opening.
+    pub(super) units: Vec<(f64, Counts)>,
+}
+
+/// How long answers took, in milliseconds, from when a request was due to the answer's last byte.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Latency {
     /// Half of the answers were faster.
@@ -130,7 +158,9 @@ pub enum Outcome {
 }
 
 impl Report {
-    pub(super) fn new(scenario: &Scenario, seed: u64, log: &Log, verdict: Verdict, audit_ok: Option<bool>) -> Self {
+    /// The report of a run; what only a temporary server tells is not in it yet.
+    pub(super) fn new(plan: &RunPlan, log: &Log, verdict: Verdict, audit_ok: Option<bool>) -> Self {
+        let (scenario, seed, machine) = (&plan.scenario, plan.seed, Machine::here());
         let elapsed = log.elapsed.as_secs_f64();
         let purchases = log.completed.len() as u64;
         Self {
@@ -163,6 +193,12 @@ impl Report {
             error_kinds: log.errors.clone(),
             elapsed_seconds: rounded(elapsed, 1_000.0),
             server_peak_memory_bytes: None,
+            buyers: scenario.buyers(),
+            fairness: log.fairness(),
+            load: Load::of(log, machine.cores),
+            machine,
+            server_settings: None,
+            story: Story::of(plan, log, verdict.counts),
         }
     }
 
@@ -170,6 +206,23 @@ impl Report {
     #[must_use]
     pub fn passed(&self) -> bool {
         self.verdict == Outcome::Pass
+    }
+}
+
+impl Story {
+    fn of(plan: &RunPlan, log: &Log, end: Counts) -> Self {
+        let stock = plan.scenario.product.stock;
+        let opening = (0.0, Counts { total: stock, available: stock, held: 0, sold: 0 });
+        let seen = log.timeline.looks(log.elapsed).iter();
+        let seen = seen.filter_map(|look| Some((look.at.as_secs_f64(), look.units?)));
+        let units = std::iter::once(opening).chain(seen).chain([(log.elapsed.as_secs_f64(), end)]);
+        Self {
+            description: plan.scenario.description.clone(),
+            repeat: plan.repeat.clone(),
+            scenario_text: plan.scenario_text.clone(),
+            points: log.timeline.points(log.elapsed),
+            units: units.collect(),
+        }
     }
 }
 
@@ -188,77 +241,51 @@ fn rounded(value: f64, scale: f64) -> f64 {
     (value * scale).round() / scale
 }
 
-/// The HTML file, claimed before the run so that nobody waits for a run whose report can't be kept.
-pub(super) struct ReportFile {
-    path: PathBuf,
-    draft: NamedTempFile,
-}
-
-impl ReportFile {
-    /// Makes sure that `path` can be written, and leaves what is there as it is.
-    ///
-    /// # Errors
-    /// `report_unwritable` when it can't.
-    pub(super) fn claim(path: &Path) -> Result<Self, Error> {
-        if path.is_dir() {
-            return Err(unwritable(path, "it is a folder"));
-        }
-        if path.parent().is_some_and(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
-            return Err(unwritable(path, "its folder does not exist"));
-        }
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".preorder-report-");
-        // A report is for everybody, as far as the user's umask allows; temporary files are not.
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let draft = builder.tempfile_in(folder).map_err(|error| unwritable(path, &error.to_string()))?;
-        Ok(Self { path: path.to_owned(), draft })
-    }
-
-    /// Writes the page, whole or not at all.
-    ///
-    /// # Errors
-    /// `report_unwritten` when the disk does not take it.
-    pub(super) fn write(mut self, report: &Report, scenario: &Scenario, repeat: &str) -> Result<(), Error> {
-        let page = page::render(report, scenario, repeat);
-        let written = self.draft.write_all(page.as_bytes()).and_then(|()| self.draft.as_file().sync_all());
-        written.map_err(|error| unwritten(&self.path, &error))?;
-        self.draft.persist(&self.path).map_err(|error| unwritten(&self.path, &error.error))?;
-        Ok(())
-    }
-}
-
-/// The path is no good: decided before the run.
-fn unwritable(path: &Path, why: &str) -> Error {
-    Error::new(Kind::Conflict, "report_unwritable", cannot_write(path, why))
-}
-
-fn unwritten(path: &Path, error: &std::io::Error) -> Error {
-    Error::new(Kind::Conflict, "report_unwritten", cannot_write(path, &error.to_string()))
-}
-
-fn cannot_write(path: &Path, why: &str) -> Text {
-    let path = path.display();
-    Text::made(format!("The report {path} can't be written: {why}."), format!("보고서 {path}를 쓸 수 없습니다: {why}"))
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::loadtest::check::Counts;
+    use crate::kernel::ids::OrderId;
+    use crate::loadtest::answer::{Answer, Ask};
+    use crate::loadtest::shop::Site;
+    use crate::loadtest::timeline::Look;
+
+    pub(in crate::loadtest) fn plan() -> RunPlan {
+        let mut scenario = Scenario::load("flash-sale").unwrap();
+        scenario.product.stock = 80;
+        RunPlan {
+            scenario,
+            seed: 7,
+            site: Site::Temporary,
+            repeat: "preorder loadtest flash-sale --seed 7".to_owned(),
+            #[cfg(debug_assertions)]
+            planted_fault: None,
+            scenario_text: "name = \"flash-sale\"".to_owned(),
+        }
+    }
 
     pub(in crate::loadtest) fn sample(failures: Vec<String>) -> Report {
+        let ms = Duration::from_millis;
         let mut log = Log::new().unwrap();
         log.requests = 1_000;
-        log.elapsed = Duration::from_millis(500);
+        log.elapsed = ms(500);
         log.refusals = BTreeMap::from([("sold_out".to_owned(), 900), ("payment_declined".to_owned(), 20)]);
         log.latency_us.record_n(1_500, 1_000).unwrap();
+        for buyer in 0..20_u32 {
+            let bought = Answer::Completed(OrderId::fresh());
+            let answer = if buyer < 5 { bought } else { Answer::Refused("sold_out".to_owned()) };
+            log.timeline.record(ms(25) * buyer, ms(2), &answer);
+            log.arrivals.record(buyer as usize, Ask::Purchase, &answer);
+        }
+        log.timeline.look(Look {
+            at: ms(100),
+            units: Some(Counts { total: 80, sold: 80, ..Counts::default() }),
+            cpu: None,
+        });
         let counts = Counts { total: 80, available: 0, held: 0, sold: 80 };
         let verdict = Verdict { counts, oversold: 0, failures };
-        Report::new(&Scenario::load("flash-sale").unwrap(), 7, &log, verdict, Some(true))
+        Report::new(&plan(), &log, verdict, Some(true))
     }
 
     #[test]
@@ -285,25 +312,5 @@ pub(super) mod tests {
         assert!(json.contains(r#""audit":{"ok":true},"verdict":"pass""#), "{json}");
         assert!(json.contains(r#""requestsPerSecond":2000.0"#), "{json}");
         assert!(sample(vec!["lost".to_owned()]).verdict == Outcome::Fail);
-    }
-
-    #[test]
-    fn the_report_replaces_a_file_whole_and_leaves_no_draft() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("r.html");
-        std::fs::write(&path, "old").unwrap();
-        let file = ReportFile::claim(&path).unwrap();
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "old", "a run that fails keeps the last report");
-        file.write(&sample(Vec::new()), &Scenario::load("flash-sale").unwrap(), "preorder loadtest").unwrap();
-        assert!(std::fs::read_to_string(&path).unwrap().starts_with("<!doctype html>"));
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
-    }
-
-    #[test]
-    fn a_report_that_cannot_be_written_is_refused_before_the_run() {
-        let folder = tempfile::tempdir().unwrap();
-        for path in [folder.path().to_owned(), folder.path().join("no/such/folder/r.html")] {
-            assert_eq!(ReportFile::claim(&path).err().unwrap().code(), "report_unwritable");
-        }
     }
 }

@@ -1,6 +1,6 @@
 //! The temporary server: this very program in a process of its own, so that it has its own file descriptors and memory.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -34,6 +34,27 @@ pub(super) struct ServerSettings {
     pub(super) limits: ServerTerms,
     pub(super) connections: usize,
     pub(super) seed: u64,
+    #[cfg(debug_assertions)]
+    pub(super) planted_fault: Option<crate::kernel::planted::PlantedFault>,
+}
+
+impl ServerSettings {
+    /// What is set, as environment variables and their values; the rest is as in any server.
+    pub(super) fn changed(&self) -> BTreeMap<String, String> {
+        let variables = [
+            ("PREORDER_LIMITS_CONNECTIONS", most_connections(self.connections).to_string()),
+            ("PREORDER_JWT_ACCESS_MINUTES", "60".to_owned()),
+            ("PREORDER_PAYMENT_SIMULATED_ABANDON_RATE", self.payment.abandon_rate.to_string()),
+            ("PREORDER_PAYMENT_SIMULATED_DECLINE_RATE", self.payment.decline_rate.to_string()),
+            ("PREORDER_PAYMENT_SIMULATED_SEED", self.seed.to_string()),
+        ];
+        let changed = variables.into_iter().chain(self.limits.environment());
+        let changed = changed.map(|(name, value)| (name.to_owned(), value));
+        #[cfg(debug_assertions)]
+        let changed = changed
+            .chain(self.planted_fault.map(|fault| (crate::kernel::planted::VARIABLE.to_owned(), fault.to_string())));
+        changed.collect()
+    }
 }
 
 impl ServerTerms {
@@ -97,6 +118,11 @@ impl ServerProcess {
         }
     }
 
+    /// Its process.
+    pub(super) fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// Waits for the server's end, which comes too early: gives the error that says so.
     pub(super) async fn died(&mut self) -> Error {
         let status = self.child.wait().await;
@@ -149,12 +175,7 @@ fn command(program: &Path, folder: &Path, database: &Path, settings: ServerSetti
         // Neither the user's settings nor a preorder.toml nearby may change what is measured.
         .env_clear()
         .current_dir(folder)
-        .envs(settings.limits.environment())
-        .env("PREORDER_LIMITS_CONNECTIONS", most_connections(settings.connections).to_string())
-        .env("PREORDER_JWT_ACCESS_MINUTES", "60")
-        .env("PREORDER_PAYMENT_SIMULATED_ABANDON_RATE", settings.payment.abandon_rate.to_string())
-        .env("PREORDER_PAYMENT_SIMULATED_DECLINE_RATE", settings.payment.decline_rate.to_string())
-        .env("PREORDER_PAYMENT_SIMULATED_SEED", settings.seed.to_string())
+        .envs(settings.changed())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -251,8 +272,14 @@ mod tests {
     #[test]
     fn the_users_environment_does_not_reach_the_server() {
         let payment = PaymentRates { abandon_rate: 0.5, decline_rate: 0.25 };
-        let limits = Scenario::load("bots").unwrap().server;
-        let settings = ServerSettings { payment, limits, connections: 10, seed: 7 };
+        let settings = ServerSettings {
+            payment,
+            limits: Scenario::load("bots").unwrap().server,
+            connections: 10,
+            seed: 7,
+            #[cfg(debug_assertions)]
+            planted_fault: None,
+        };
         let command = command(Path::new("preorder"), Path::new("/tmp"), Path::new("/tmp/sale.db"), settings);
         let names: Vec<_> = command.as_std().get_envs().map(|(name, _)| name.to_string_lossy().into_owned()).collect();
         assert!(names.iter().all(|name| name.starts_with("PREORDER_")), "{names:?}");

@@ -8,9 +8,13 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 
 use super::answer::{Answer, Ask};
+use super::check::Counts;
+use super::fairness::{Arrivals, Fairness};
+use super::machine::Cpu;
 use super::progress::Progress;
 use super::returns::Returns;
 use super::talk::Talk;
+use super::timeline::{Look, Timeline};
 use crate::kernel::error::Error;
 use crate::kernel::ids::{OrderId, UserId};
 
@@ -40,8 +44,14 @@ pub(super) struct Log {
     pub(super) purchases_unclear: u64,
     /// What people were told about their posts, comments, likes and follows.
     pub(super) talk: Talk,
+    /// Who wanted a unit, and who got one.
+    pub(super) arrivals: Arrivals,
     /// How long answers took, in microseconds.
     pub(super) latency_us: Histogram<u64>,
+    /// How long after they were due requests were sent, in microseconds.
+    pub(super) late_us: Histogram<u64>,
+    /// The same answers over time.
+    pub(super) timeline: Timeline,
     /// From the opening of the door to the last answer.
     pub(super) elapsed: Duration,
 }
@@ -52,8 +62,10 @@ impl Log {
     /// # Errors
     /// Never with the bounds above; the histogram checks them.
     pub(super) fn new() -> Result<Self, Error> {
-        let latency_us = Histogram::new_with_max(LATENCY_US_MAX, LATENCY_DIGITS)
-            .map_err(|error| Error::internal(format!("making a histogram: {error}")))?;
+        let histogram = || {
+            Histogram::new_with_max(LATENCY_US_MAX, LATENCY_DIGITS)
+                .map_err(|error| Error::internal(format!("making a histogram: {error}")))
+        };
         Ok(Self {
             requests: 0,
             completed: Vec::new(),
@@ -63,7 +75,10 @@ impl Log {
             errors: BTreeMap::new(),
             purchases_unclear: 0,
             talk: Talk::default(),
-            latency_us,
+            arrivals: Arrivals::default(),
+            latency_us: histogram()?,
+            late_us: histogram()?,
+            timeline: Timeline::default(),
             elapsed: Duration::ZERO,
         })
     }
@@ -72,6 +87,12 @@ impl Log {
     #[must_use]
     pub(super) fn errors_total(&self) -> u64 {
         self.errors.values().sum()
+    }
+
+    /// How the order of arrival and the order of success go together; none when nobody got a unit.
+    #[must_use]
+    pub(super) fn fairness(&self) -> Option<Fairness> {
+        self.arrivals.fairness()
     }
 }
 
@@ -98,12 +119,17 @@ impl Exchange {
     pub(super) fn took(&self) -> Duration {
         self.done.saturating_duration_since(self.due)
     }
+
+    /// How long the crowd took to send it.
+    pub(super) fn late(&self) -> Duration {
+        self.sent.saturating_duration_since(self.due)
+    }
 }
 
 /// Takes answers from many connections at once.
 pub(super) struct Tally {
     progress: Arc<Progress>,
-    /// Held for a few dozen nanoseconds an answer, never across an `await`.
+    /// Held for some hundred nanoseconds an answer, never across an `await`.
     log: Mutex<Log>,
     opened_at: OnceLock<Instant>,
 }
@@ -116,7 +142,7 @@ impl Tally {
 
     /// Writes down one request and its answer.
     pub(super) fn record(&self, exchange: &Exchange, answer: &Answer) {
-        let Exchange { user, ask, sent, done, .. } = *exchange;
+        let Exchange { user, ask, .. } = *exchange;
         Progress::count(&self.progress.requests);
         match answer {
             Answer::Done | Answer::Held(_) | Answer::SignedIn(_) | Answer::Feed(..) | Answer::Written(_) => {}
@@ -125,13 +151,18 @@ impl Tally {
             Answer::Failed(_) | Answer::Unclear(_) => Progress::count(&self.progress.errors),
         }
         let since_opening =
-            |at: Instant| self.opened_at.get().map_or(Duration::ZERO, |opened_at| at.duration_since(*opened_at));
-        let (sent_at, done_at) = (since_opening(sent), since_opening(done));
+            |at: Instant| self.opened_at.get().map_or(Duration::ZERO, |opened| at.saturating_duration_since(*opened));
+        let (sent_at, done_at) = (since_opening(exchange.sent), since_opening(exchange.done));
+        let took = exchange.took();
+        self.progress.took(took);
         let mut log = self.lock();
         log.requests += 1;
         log.elapsed = log.elapsed.max(done_at);
         log.returns.record(ask, answer, sent_at, done_at);
-        log.latency_us.saturating_record(u64::try_from(exchange.took().as_micros()).unwrap_or(u64::MAX));
+        log.latency_us.saturating_record(microseconds(took));
+        log.late_us.saturating_record(microseconds(exchange.late()));
+        log.timeline.record(done_at, took, answer);
+        log.arrivals.record(exchange.buyer, ask, answer);
         log.talk.record(user, ask, answer);
         match answer {
             Answer::Done | Answer::Held(_) | Answer::SignedIn(_) | Answer::Feed(..) | Answer::Written(_) => {}
@@ -159,6 +190,17 @@ impl Tally {
         self.opened_at.get().map(Instant::elapsed)
     }
 
+    /// Writes down a look at the stock and the processors; gives how long to wait until the next one.
+    pub(super) fn look(&self, units: Option<Counts>, cpu: Option<Cpu>) -> Duration {
+        if let Some(units) = units {
+            self.progress.left(units.available);
+        }
+        let at = self.open_for().unwrap_or_default();
+        let timeline = &mut self.lock().timeline;
+        timeline.look(Look { at, units, cpu });
+        timeline.look_interval()
+    }
+
     /// Notes that a buyer had its turn.
     pub(super) fn buyer_done(&self) {
         Progress::count(&self.progress.buyers_done);
@@ -180,7 +222,13 @@ impl Tally {
     }
 }
 
-fn count(kinds: &mut BTreeMap<String, u64>, kind: &str) {
+/// A time in microseconds, as far as it is told apart.
+pub(super) fn microseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX).min(LATENCY_US_MAX)
+}
+
+/// Counts a kind; when there are too many, one among others.
+pub(super) fn count(kinds: &mut BTreeMap<String, u64>, kind: &str) {
     if let Some(count) = kinds.get_mut(kind) {
         *count += 1;
     } else {

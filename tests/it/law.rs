@@ -14,7 +14,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("store", &["kernel"]),
     ("ledger", &["kernel", "store"]),
     ("seed", &["kernel"]),
-    ("config", &["store", "target"]),
+    ("config", &["kernel", "store", "target"]),
     ("http", &["kernel"]),
     ("users", &["config", "http", "kernel", "store"]),
     ("products", &["http", "kernel", "ledger", "store"]),

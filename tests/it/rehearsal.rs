@@ -118,6 +118,50 @@ fn a_flash_sale_writes_its_report() {
     }
 }
 
+/// Runs a flash sale in a shop with a planted fault, which must fail; gives the reasons.
+#[cfg(debug_assertions)]
+#[track_caller]
+fn failures_with(fault: &str) -> String {
+    let shell = Shell::new();
+    let line = "loadtest flash-sale --users 250 --json";
+    let output = shell.command(line).env("PREORDER_PLANTED_FAULT", fault).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", seen(line, &output));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["verdict"], "fail", "{report}");
+    assert_eq!(report["serverSettings"]["PREORDER_PLANTED_FAULT"], fault, "the report hides nothing");
+    report["failures"].to_string()
+}
+
+/// Without the fault the same sale passes: see the test above.
+#[cfg(debug_assertions)]
+#[test]
+fn a_shop_that_oversells_fails() {
+    let failures = failures_with("oversell");
+    assert!(failures.contains("units were oversold"), "{failures}");
+    assert!(failures.contains("the product's counter says 100 sold, its orders say"), "{failures}");
+    assert!(failures.contains("the audit found a broken invariant"), "{failures}");
+}
+
+#[cfg(debug_assertions)]
+#[test]
+fn a_shop_that_answers_before_it_has_written_fails() {
+    let failures = failures_with("early_answer");
+    assert!(failures.contains("orders were answered completed and are not completed in the database"), "{failures}");
+    assert!(!failures.contains("audit"), "the rows are in order, only some are missing: {failures}");
+}
+
+#[test]
+fn faults_are_planted_in_debug_builds_only() {
+    let shell = Shell::new();
+    let refused = shell.run_with("config check", &[("PREORDER_PLANTED_FAULT", "flood")]);
+    if cfg!(debug_assertions) {
+        assert!(refused.contains("Allowed: 'oversell' or 'early_answer'."), "{refused}");
+    } else {
+        assert!(refused.contains("Unknown environment variable PREORDER_PLANTED_FAULT"), "{refused}");
+    }
+    assert!(!shell.run("config show").contains("planted"), "it is no setting");
+}
+
 #[test]
 fn an_ordinary_afternoon() {
     let shell = Shell::new();
@@ -387,9 +431,61 @@ fn at(text: &str, url: &str) -> String {
 }
 
 #[test]
+fn two_runs_are_compared() {
+    let shell = Shell::new();
+    let run = shell.output("loadtest --users 30 --json");
+    let before = String::from_utf8(run.stdout).unwrap();
+    let before: Value = serde_json::from_str(&before).unwrap();
+    let mut after = before.clone();
+    after["latencyMs"]["p99"] = (before["latencyMs"]["p99"].as_f64().unwrap() * 1.5).into();
+    shell.write("a.json", &before.to_string());
+    shell.write("b.json", &after.to_string());
+    // The flags that work everywhere work here too, wherever they stand.
+    for line in ["loadtest compare a.json b.json --json", "loadtest --json compare a.json b.json"] {
+        let output = shell.output(line);
+        assert_eq!(output.status.code(), Some(1), "{}", seen(line, &output));
+        let comparison: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(comparison["regressions"], serde_json::json!(["latencyMs.p99"]));
+    }
+    assert!(shell.output("loadtest compare a.json b.json --threshold 60%").status.success());
+    assert!(shell.output("loadtest compare b.json a.json").status.success(), "faster is no regression");
+}
+
+/// A report in few words.
+const SMALL: &str = r#"{"scenario": "s", "seed": 1, "requests": 1000, "requestsPerSecond": 500.0, "purchases": 10,
+    "purchasesPerSecond": 5.0, "refusals": {"sold_out": 990}, "errors": 0,
+    "latencyMs": {"p50": 1.5, "p90": 2.0, "p99": 4.0, "max": 9.0},
+    "units": {"total": 10, "sold": 10, "held": 0, "available": 0, "oversold": 0}, "verdict": "pass"}"#;
+
+#[test]
+fn people_read_what_changed() {
+    let shell = Shell::new();
+    shell.write("a.json", SMALL);
+    shell.write(
+        "b.json",
+        &SMALL.replace("500.0", "450.1").replace("\"p99\": 4.0", "\"p99\": 5.0").replace("\"seed\": 1", "\"seed\": 2"),
+    );
+    shell.write("other.json", &SMALL.replace("\"s\"", "\"t\""));
+    shell.write("none.json", "{}");
+    let lines = [
+        "loadtest compare a.json a.json",
+        "loadtest compare a.json b.json",
+        "loadtest compare a.json other.json",
+        "loadtest compare a.json none.json",
+        "loadtest compare a.json nowhere.json",
+        "loadtest compare a.json b.json --threshold much",
+        "loadtest --users 5 compare a.json b.json",
+    ];
+    insta::assert_snapshot!("loadtest_compare", shell.runs(lines));
+    // Only the bare word is a subcommand.
+    shell.write("compare.toml", "name = 'my own'");
+    assert!(shell.run("loadtest ./compare.toml").contains("./compare.toml:"), "it is read as a scenario");
+}
+
+#[test]
 fn presets_are_explained() {
     let shell = Shell::new();
-    for line in ["loadtest --help", "demo --help"] {
-        insta::assert_snapshot!(line.replace(" --", "_"), shell.run(line));
+    for line in ["loadtest --help", "loadtest compare --help", "demo --help"] {
+        insta::assert_snapshot!(line.replace(" --", "_").replace(' ', "_"), shell.run(line));
     }
 }

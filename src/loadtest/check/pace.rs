@@ -18,17 +18,12 @@ pub(super) fn check(log: &Log, limits: Limits, failures: &mut Vec<String>) {
         }
     }
     if let Some(least) = limits.fairness_min {
-        match fairness(log) {
+        match log.fairness().map(|fairness| fairness.share) {
             Some(fairness) if fairness >= least => {}
             Some(fairness) => failures.push(format!("the fairness is {fairness:.3}; at least {least} must be")),
             None => failures.push(format!("the fairness was not measured; at least {least} must be")),
         }
     }
-}
-
-/// How well those who came first were served, 0 to 1; none when nobody can tell.
-fn fairness(_log: &Log) -> Option<f64> {
-    None
 }
 
 #[cfg(test)]

@@ -255,8 +255,10 @@ fn fifty_buyers(url: String) -> RunPlan {
         scenario: scenario("buyers = 50\nconnections = 10", "'stock', 'buy'"),
         seed: 1,
         site: Site::Running { url },
-        report: None,
         repeat: String::new(),
+        scenario_text: String::new(),
+        #[cfg(debug_assertions)]
+        planted_fault: None,
     }
 }
 
