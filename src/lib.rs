@@ -70,7 +70,8 @@
 //!   knows when the next ones do, and lets through to the engine who wants their units; the sweeper is for quiet times.
 //! - A one-call purchase is one movement, from `available` to `sold`: nothing of it is ever seen as held.
 //! - SQLite keeps no index of orders by buyer. Its entries would land at random, a page for each purchase; so orders are
-//!   noted in a row and filed under their buyers in bulk (`ledger/filing.rs`), and the audit proves that each is found.
+//!   noted in a row and filed under their buyers in bulk (`ledger/filing.rs`), and the audit proves that each is found. So are
+//!   idempotency keys, of which only a digest is kept; those that wait are remembered.
 //! - The engine has no task of its own: it takes its turns on the writer's thread, and a thread beside it copies the log.
 //! - The door is no layer of axum's: it calls the rooms' router itself.
 //! - The rehearsal's charts are drawn by hand, as colours and dashes come from the page's style.
