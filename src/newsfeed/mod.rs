@@ -8,6 +8,7 @@ mod audience;
 pub mod http;
 mod model;
 mod rules;
+mod scope;
 mod service;
 mod store;
 mod stream;
