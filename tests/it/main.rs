@@ -35,6 +35,7 @@ mod serve;
 mod server;
 mod sessions;
 mod stock;
+mod stock_stream;
 mod support;
 mod upgrade;
 mod users;

@@ -1,6 +1,7 @@
 //! A real server in this process, on a port of its own with a database of its own, and the people who use it.
 
 mod community;
+pub(crate) mod events;
 mod servers;
 mod shell;
 mod shop;
