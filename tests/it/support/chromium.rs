@@ -34,15 +34,15 @@ impl Default for Looks {
     }
 }
 
-/// A browser on a shop; it ends with this.
-pub(crate) struct Browser {
+/// A window of a browser, on a shop; it ends with this.
+pub(crate) struct Window {
     driver: WebDriver,
     base: String,
     process: Child,
     _profile: TempDir,
 }
 
-impl Drop for Browser {
+impl Drop for Window {
     /// The driver's whole group, so that no Chromium outlives a test that failed.
     fn drop(&mut self) {
         if let Some(group) = self.process.id().and_then(|id| rustix::process::Pid::from_raw(id.cast_signed())) {
@@ -51,7 +51,7 @@ impl Drop for Browser {
     }
 }
 
-impl Browser {
+impl Window {
     /// Opens a browser on `app`; `None` when there is none, except in CI, where that is a failure.
     pub(crate) async fn open(app: &TestApp, looks: Looks) -> Option<Self> {
         let mut command = Command::new("chromedriver");
@@ -89,13 +89,13 @@ impl Browser {
         }
         chrome.add_experimental_option("prefs", preferences).unwrap();
         let driver = in_time(WebDriver::new(format!("http://127.0.0.1:{port}"), chrome)).await.unwrap();
-        let browser = Self { driver, base: format!("http://{}", app.address), process, _profile: profile };
+        let window = Self { driver, base: format!("http://{}", app.address), process, _profile: profile };
         let media =
             json!({"features": [{"name": "prefers-color-scheme", "value": if looks.dark { "dark" } else { "light" }}]});
-        browser.tell("Emulation.setEmulatedMedia", media).await;
+        window.tell("Emulation.setEmulatedMedia", media).await;
         let size = json!({"width": looks.width, "height": 900, "deviceScaleFactor": 1, "mobile": looks.width < 600});
-        browser.tell("Emulation.setDeviceMetricsOverride", size).await;
-        Some(browser)
+        window.tell("Emulation.setDeviceMetricsOverride", size).await;
+        Some(window)
     }
 
     async fn tell(&self, command: &str, parameters: Value) -> Value {
