@@ -49,3 +49,35 @@ pub(super) fn check(visit: &Visit, pages: &Pages, seal: &str) -> Result<(), Erro
     );
     Err(Error::new(Kind::Forbidden, "form_stale", detail))
 }
+
+/// What was wrong with a form, in the reader's language.
+#[derive(Debug, Default)]
+pub(super) struct Faults {
+    fields: Vec<(String, String)>,
+    whole: String,
+}
+
+impl Faults {
+    /// Nothing.
+    pub(super) fn none() -> Self {
+        Self::default()
+    }
+
+    /// What an error says.
+    pub(super) fn of(visit: &Visit, error: &Error) -> Self {
+        let parts = error.parts();
+        let fields = parts.fields.iter().map(|it| (it.field.to_string(), visit.text(&it.detail).to_owned())).collect();
+        let whole = if parts.fields.is_empty() { visit.text(&parts.detail).to_owned() } else { String::new() };
+        Self { fields, whole }
+    }
+
+    /// What is wrong with a field; empty when nothing is.
+    pub(super) fn at(&self, field: &str) -> &str {
+        self.fields.iter().find(|(name, _)| name == field).map_or("", |(_, text)| text)
+    }
+
+    /// What is wrong with the whole; empty when nothing is.
+    pub(super) fn whole(&self) -> &str {
+        &self.whole
+    }
+}

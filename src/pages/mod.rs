@@ -13,10 +13,12 @@
 //! - `assets` are named by what they hold, and so kept for ever.
 //! - `templates/base.html` is the frame, `templates/ui.html` the components; a page has a file in `templates` and one here.
 
+mod account;
 mod answer;
 mod assets;
 mod form;
 mod home;
+mod item;
 mod settings;
 mod show;
 mod trouble;
@@ -75,6 +77,7 @@ pub fn routes(pages: Arc<Pages>) -> Routes {
     Routes::new()
         .merge(assets::routes())
         .merge(home::routes())
+        .merge(account::routes())
         .merge(settings::routes())
         .with_state(pages)
 }

@@ -1,6 +1,6 @@
 //! English.
 
-use super::{Frame, Time, Trouble, Words};
+use super::{Account, Frame, Shop, Time, Trouble, Words};
 
 pub(super) const WORDS: Words = Words {
     frame: Frame {
@@ -16,17 +16,39 @@ pub(super) const WORDS: Words = Words {
         sign_out: "Sign out",
         light: "Light colours",
         dark: "Dark colours",
-        language: "Language",
         footer: "Every unit counted once. Nobody is sold what is not there.",
-        earlier: "Earlier",
-        later: "Later",
         more: "Next page",
         first_page: "First page",
-        required: "required",
-        optional: "optional",
-        back: "Back",
     },
-    time: Time { days: "d", hours: "h", minutes: "m", seconds: "s", days_long: "days" },
+    time: Time { days: "d", hours: "h", minutes: "m", seconds: "s" },
+    account: Account {
+        email: "E-mail",
+        password: "Password",
+        password_hint: "8 characters or more; any characters will do.",
+        name: "Name",
+        name_hint: "What others see.",
+        greeting: "Greeting",
+        greeting_hint: "A line about you, if you like.",
+        new_here: "New here?",
+        known_here: "Have an account?",
+        was_signed_out: "You have been signed out. Sign in to go on where you were.",
+    },
+    shop: Shop {
+        title: "On sale",
+        lead: "Limited runs, counted live. First come, first served.",
+        all: "All",
+        reservation: "Preorders",
+        general: "Always on sale",
+        none: "Nothing is on sale yet. Come back soon.",
+        open: "On sale",
+        upcoming: "Soon",
+        closed: "Closed",
+        sold_out: "Sold out",
+        opens_in: "Opens in",
+        closes_in: "Closes in",
+        left: "{0} left",
+        of_total: "of {0}",
+    },
     trouble: Trouble {
         sign_in_first: "Please sign in",
         not_found: "There is nothing here",

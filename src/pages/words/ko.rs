@@ -1,6 +1,6 @@
 //! Korean.
 
-use super::{Frame, Time, Trouble, Words};
+use super::{Account, Frame, Shop, Time, Trouble, Words};
 
 pub(super) const WORDS: Words = Words {
     frame: Frame {
@@ -16,17 +16,39 @@ pub(super) const WORDS: Words = Words {
         sign_out: "로그아웃",
         light: "밝은 화면",
         dark: "어두운 화면",
-        language: "언어",
         footer: "모든 수량은 정확히 한 번만 셉니다. 없는 것은 팔지 않습니다.",
-        earlier: "이전",
-        later: "다음",
         more: "다음 페이지",
         first_page: "첫 페이지",
-        required: "필수",
-        optional: "선택",
-        back: "뒤로",
     },
-    time: Time { days: "일", hours: "시간", minutes: "분", seconds: "초", days_long: "일" },
+    time: Time { days: "일", hours: "시간", minutes: "분", seconds: "초" },
+    account: Account {
+        email: "이메일",
+        password: "비밀번호",
+        password_hint: "8자 이상이면 어떤 문자든 쓸 수 있습니다.",
+        name: "이름",
+        name_hint: "다른 사람에게 보이는 이름입니다.",
+        greeting: "인사말",
+        greeting_hint: "원하시면 한 줄로 소개해 주세요.",
+        new_here: "처음이신가요?",
+        known_here: "이미 계정이 있으신가요?",
+        was_signed_out: "로그아웃되었습니다. 로그인하면 보던 곳으로 돌아갑니다.",
+    },
+    shop: Shop {
+        title: "판매 중인 상품",
+        lead: "한정 수량을 실시간으로 셉니다. 먼저 오신 순서대로 드립니다.",
+        all: "전체",
+        reservation: "예약 상품",
+        general: "일반 상품",
+        none: "아직 판매 중인 상품이 없습니다. 곧 다시 찾아 주세요.",
+        open: "판매 중",
+        upcoming: "오픈 예정",
+        closed: "판매 종료",
+        sold_out: "품절",
+        opens_in: "오픈까지",
+        closes_in: "마감까지",
+        left: "{0}개 남음",
+        of_total: "전체 {0}개",
+    },
     trouble: Trouble {
         sign_in_first: "로그인이 필요합니다",
         not_found: "찾으시는 것이 없습니다",

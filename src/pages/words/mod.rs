@@ -26,11 +26,19 @@ macro_rules! words {
 words! {
     /// What stands around every page.
     Frame {
-        shop_name, skip, menu, products, feed, orders, me, sign_in, sign_up, sign_out, light, dark, language, footer,
-        earlier, later, more, first_page, required, optional, back,
+        shop_name, skip, menu, products, feed, orders, me, sign_in, sign_up, sign_out, light, dark, footer,
+        more, first_page,
     }
     /// Spans of time.
-    Time { days, hours, minutes, seconds, days_long }
+    Time { days, hours, minutes, seconds }
+    /// Signing up, in and out.
+    Account {
+        email, password, password_hint, name, name_hint, greeting, greeting_hint, new_here, known_here, was_signed_out,
+    }
+    /// The products, and a product.
+    Shop {
+        title, lead, all, reservation, general, none, open, upcoming, closed, sold_out, opens_in, closes_in, left, of_total,
+    }
     /// Errors.
     Trouble {
         sign_in_first, not_found, stale, forbidden, busy, internal, refused, to_products, to_page, request,
@@ -42,6 +50,8 @@ words! {
 pub(super) struct Words {
     pub(super) frame: Frame,
     pub(super) time: Time,
+    pub(super) account: Account,
+    pub(super) shop: Shop,
     pub(super) trouble: Trouble,
 }
 
@@ -56,7 +66,7 @@ impl Words {
 
     #[cfg(test)]
     fn each(&self) -> Vec<(&'static str, &'static str)> {
-        [self.frame.each(), self.time.each(), self.trouble.each()].concat()
+        [self.frame.each(), self.time.each(), self.account.each(), self.shop.each(), self.trouble.each()].concat()
     }
 }
 
