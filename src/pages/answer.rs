@@ -2,11 +2,11 @@
 
 use askama::Template;
 use axum::body::Body;
+use axum::http::StatusCode;
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
     LOCATION, REFERRER_POLICY, SET_COOKIE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
 use super::visit::Visit;
@@ -131,9 +131,17 @@ mod tests {
         for good in ["/", "/shop/100?said=sold_out", "/orders/1#top", "/a//b", "/%2F%2Fevil.example"] {
             assert_eq!(local(Some(good)), good);
         }
-        for bad in
-            ["", "//evil.example", "https://evil.example", "/\\evil.example", "\\\\evil", "evil", "/\t/evil.example", "/a b", "/\r\nx: y"]
-        {
+        for bad in [
+            "",
+            "//evil.example",
+            "https://evil.example",
+            "/\\evil.example",
+            "\\\\evil",
+            "evil",
+            "/\t/evil.example",
+            "/a b",
+            "/\r\nx: y",
+        ] {
             assert_eq!(local(Some(bad)), "/", "{bad:?}");
         }
         assert_eq!(local(None), "/");
@@ -141,7 +149,10 @@ mod tests {
 
     #[test]
     fn cookies_are_kept_from_scripts() {
-        assert_eq!(cookie_of("session", "t", Some(60), true), "session=t; Path=/; Max-Age=60; HttpOnly; SameSite=Lax; Secure");
+        assert_eq!(
+            cookie_of("session", "t", Some(60), true),
+            "session=t; Path=/; Max-Age=60; HttpOnly; SameSite=Lax; Secure"
+        );
         assert_eq!(cookie_of("visit", "v", None, false), "visit=v; Path=/; HttpOnly; SameSite=Lax");
     }
 }

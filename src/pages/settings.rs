@@ -30,9 +30,7 @@ struct Choice {
 async fn choose(Form(visit, choice): Form<Choice>) -> Answer {
     let cookie = match (choice.lang.as_deref(), choice.theme.as_deref()) {
         (Some(language @ ("ko" | "en")), None) => cookie_of(LANGUAGE_COOKIE, language, Some(KEPT_S), visit.secure),
-        (None, Some(word)) if Theme::read(word).is_some() => {
-            cookie_of(THEME_COOKIE, word, Some(KEPT_S), visit.secure)
-        }
+        (None, Some(word)) if Theme::read(word).is_some() => cookie_of(THEME_COOKIE, word, Some(KEPT_S), visit.secure),
         _ => {
             let detail = Text::fixed("A language or a theme.", "언어 또는 테마여야 합니다.");
             return Err(Error::invalid_field("lang", "not_allowed", detail).into());

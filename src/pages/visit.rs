@@ -77,13 +77,7 @@ pub(super) struct Visit {
 
 impl Visit {
     /// Looks at a request.
-    pub(super) fn of(
-        pages: &Pages,
-        method: &Method,
-        uri: &Uri,
-        headers: &HeaderMap,
-        extensions: &Extensions,
-    ) -> Self {
+    pub(super) fn of(pages: &Pages, method: &Method, uri: &Uri, headers: &HeaderMap, extensions: &Extensions) -> Self {
         let (actor, lost) = match extensions.get::<Visitor>() {
             Some(Visitor(Ok(actor))) => (Some(*actor), None),
             Some(Visitor(Err(error))) => (None, Some(error.clone())),

@@ -1,5 +1,6 @@
 //! A real server in this process, on a port of its own with a database of its own, and the people who use it.
 
+mod browser;
 mod community;
 mod servers;
 mod shell;
@@ -27,6 +28,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+pub(crate) use self::browser::{Browser, Seen};
 pub(crate) use self::community::*;
 pub(crate) use self::servers::{OtherServer, not_tested};
 pub(crate) use self::shell::{Serving, Shell, hidden, seen};
