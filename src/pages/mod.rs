@@ -19,7 +19,9 @@ mod assets;
 mod form;
 mod home;
 mod item;
+mod orders;
 mod settings;
+mod shop;
 mod show;
 mod trouble;
 mod visit;
@@ -77,6 +79,8 @@ pub fn routes(pages: Arc<Pages>) -> Routes {
     Routes::new()
         .merge(assets::routes())
         .merge(home::routes())
+        .merge(shop::routes())
+        .merge(orders::routes())
         .merge(account::routes())
         .merge(settings::routes())
         .with_state(pages)

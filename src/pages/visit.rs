@@ -13,7 +13,8 @@ use super::Pages;
 use super::answer::{NotNow, cookie_of, local};
 use super::words::Words;
 use crate::http::{Language, Visitor, cookie};
-use crate::kernel::actor::{Actor, Role};
+use crate::kernel::actor::Actor;
+use crate::kernel::clock::Timestamp;
 use crate::kernel::error::{Error, Kind, Text};
 
 /// What a proxy that speaks TLS says about the way to itself.
@@ -61,6 +62,8 @@ pub(super) struct Visit {
     pub(super) t: &'static Words,
     /// Light or dark.
     pub(super) theme: Theme,
+    /// When it is looked at.
+    pub(super) now: Timestamp,
     /// The path and the query of the page that is looked at, to come back to; for a form, of the page that it stood on.
     pub(super) here: String,
     /// What a form that is shown now is sealed with.
@@ -105,6 +108,7 @@ impl Visit {
             language,
             t: Words::of(language),
             theme: cookie(headers, THEME_COOKIE).and_then(Theme::read).unwrap_or(Theme::Auto),
+            now: pages.clock.now(),
             here: here(method, uri, headers),
             seal: pages.users.seal_form(&name),
             name,
@@ -164,11 +168,6 @@ impl Visit {
     pub(super) fn say2(&self, text: &str, first: impl Display, second: impl Display) -> String {
         // The second one first: what somebody typed into the first may look like a blank.
         self.say(&text.replace("{1}", &second.to_string()), first)
-    }
-
-    /// Whether an admin looks.
-    pub(super) fn is_admin(&self) -> bool {
-        self.actor.is_some_and(|actor| actor.role == Role::Admin)
     }
 
     /// The other language, as its speakers call it, and its tag.

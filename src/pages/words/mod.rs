@@ -39,6 +39,19 @@ words! {
     Shop {
         title, lead, all, reservation, general, none, open, upcoming, closed, sold_out, opens_in, closes_in, left, of_total,
     }
+    /// Buying a product.
+    Buying {
+        stock, available, held, sold, quantity, limit, limit_one, buy, enter, order, hold_hint, sign_in_to_buy,
+        all_gone, is_closed, sold_out, limit_reached, not_open, closed, not_a_reservation, bad_quantity, used_form,
+    }
+    /// A buyer's orders.
+    Orders {
+        none, units, timeline, place, sold_out_after, quantity, amount, number, time_to_pay, pay, leave, look_again,
+        refund_ask, refund_hint, refund, to_product, too_late, in_progress, state_held, state_completed,
+        state_cancelled, state_refunded, being_paid_title, being_paid, held_title, held, completed_title, completed,
+        cancelled_title, refunded_title, refunded, abandoned, declined, expired, by_buyer, by_admin, event_held,
+        event_bought, event_paid, event_expires, event_refunded,
+    }
     /// Errors.
     Trouble {
         sign_in_first, not_found, stale, forbidden, busy, internal, refused, to_products, to_page, request,
@@ -52,6 +65,8 @@ pub(super) struct Words {
     pub(super) time: Time,
     pub(super) account: Account,
     pub(super) shop: Shop,
+    pub(super) buying: Buying,
+    pub(super) orders: Orders,
     pub(super) trouble: Trouble,
 }
 
@@ -66,7 +81,16 @@ impl Words {
 
     #[cfg(test)]
     fn each(&self) -> Vec<(&'static str, &'static str)> {
-        [self.frame.each(), self.time.each(), self.account.each(), self.shop.each(), self.trouble.each()].concat()
+        [
+            self.frame.each(),
+            self.time.each(),
+            self.account.each(),
+            self.shop.each(),
+            self.buying.each(),
+            self.orders.each(),
+            self.trouble.each(),
+        ]
+        .concat()
     }
 }
 
