@@ -8,6 +8,7 @@ use crate::kernel::clock::Clock;
 use crate::kernel::error::Error;
 use crate::ledger::Ledger;
 use crate::newsfeed::{MayListen, Newsfeed};
+use crate::pages::Pages;
 use crate::payments::{Payments, Provider, Simulated};
 use crate::products::Products;
 use crate::purchases::Purchases;
@@ -39,6 +40,8 @@ pub struct App {
     pub activity: Arc<Activity>,
     /// Feeds, views of activities, and their stream.
     pub newsfeed: Arc<Newsfeed>,
+    /// The web pages over all of these.
+    pub pages: Arc<Pages>,
 }
 
 impl App {
@@ -68,14 +71,28 @@ impl App {
         let activity = Activity::new(db.clone(), Arc::clone(&clock));
         let standing = Arc::clone(&users);
         let may_listen: MayListen = Arc::new(move |actor| standing.may_still_act(actor).is_ok());
+        let products = Products::new(db.clone(), Arc::clone(&clock), Arc::clone(&ledger));
+        let payments = Payments::new(Arc::clone(&ledger), provider);
+        let purchases = Purchases::new(Arc::clone(&ledger));
+        let newsfeed = Newsfeed::new(db.clone(), Arc::clone(&activity), may_listen);
+        let pages = Pages::new(Pages {
+            users: Arc::clone(&users),
+            products: Arc::clone(&products),
+            payments: Arc::clone(&payments),
+            purchases: Arc::clone(&purchases),
+            activity: Arc::clone(&activity),
+            newsfeed: Arc::clone(&newsfeed),
+            clock: Arc::clone(&clock),
+        });
         Ok(Self {
             users,
-            products: Products::new(db.clone(), Arc::clone(&clock), Arc::clone(&ledger)),
+            products,
             stock: StockRoom::new(Arc::clone(&ledger), clock.now()),
-            payments: Payments::new(Arc::clone(&ledger), provider),
-            purchases: Purchases::new(Arc::clone(&ledger)),
-            newsfeed: Newsfeed::new(db.clone(), Arc::clone(&activity), may_listen),
+            payments,
+            purchases,
+            newsfeed,
             activity,
+            pages,
             config: config.clone(),
             ledger,
             db,

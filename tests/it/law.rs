@@ -25,6 +25,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("activity", &["http", "kernel", "store", "users"]),
     ("newsfeed", &["activity", "http", "kernel", "store"]),
     ("gateway", &["config", "http", "kernel", "users"]),
+    // A face of every room at once.
+    ("pages", &["activity", "http", "kernel", "ledger", "newsfeed", "payments", "products", "purchases", "users"]),
     (
         "app",
         &[
@@ -33,6 +35,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "kernel",
             "newsfeed",
             "ledger",
+            "pages",
             "payments",
             "products",
             "purchases",
@@ -51,6 +54,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "http",
             "kernel",
             "newsfeed",
+            "pages",
             "payments",
             "products",
             "purchases",
@@ -85,7 +89,11 @@ const MAY_NAME: &[(&str, &[&str])] = &[
 /// Who may do what only a few may: the tokens that do it, and the files (or folders) in which they may stand.
 const ONLY_IN: &[(&str, &[&str], &[&str])] = &[
     // The rehearsal's own tests put up a server that misbehaves.
-    ("names axum", &["axum"], &["src/http/", "src/server/", "src/gateway/", "*/http.rs", "src/loadtest/tests/"]),
+    (
+        "names axum",
+        &["axum"],
+        &["src/http/", "src/server/", "src/gateway/", "src/pages/", "*/http.rs", "src/loadtest/tests/"],
+    ),
     ("names a database driver", &["rusqlite"], &["src/store/", "src/ledger/sqlite.rs"]),
     ("prints", &["println !", "print !", "eprintln !", "eprint !", "dbg !", "io :: stdout"], &["src/cli/output.rs"]),
     // The log goes to stderr by itself.

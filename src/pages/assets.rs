@@ -1,0 +1,68 @@
+//! Styles, the script and the icon: in the binary, named by what they hold, and so kept for ever.
+
+use std::fmt::Write as _;
+use std::sync::{Arc, LazyLock};
+
+use axum::extract::Path;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use axum::response::{IntoResponse, Response};
+use sha2::{Digest, Sha256};
+
+use super::Pages;
+use crate::http::{HttpError, Routes};
+use crate::kernel::error::{Error, Text};
+
+/// How much of the hash stands in a name: enough that no two versions share one.
+const HASH_BYTES: usize = 8;
+
+/// One file.
+pub(super) struct Asset {
+    /// Its name: `NAME.HASH.EXTENSION`.
+    name: String,
+    media_type: &'static str,
+    bytes: &'static [u8],
+}
+
+impl Asset {
+    fn new(name: &str, extension: &str, media_type: &'static str, bytes: &'static [u8]) -> Self {
+        let hash = Sha256::digest(bytes).iter().take(HASH_BYTES).fold(String::new(), |mut text, byte| {
+            write!(text, "{byte:02x}").expect("writing to a String cannot fail");
+            text
+        });
+        Self { name: format!("{name}.{hash}.{extension}"), media_type, bytes }
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> String {
+        format!("/assets/{}", self.name)
+    }
+}
+
+/// The tokens of the design and the components.
+pub(super) static STYLE: LazyLock<Asset> =
+    LazyLock::new(|| Asset::new("shop", "css", "text/css; charset=utf-8", include_bytes!("assets/shop.css")));
+/// What is live on a page.
+pub(super) static SCRIPT: LazyLock<Asset> =
+    LazyLock::new(|| Asset::new("shop", "js", "text/javascript; charset=utf-8", include_bytes!("assets/shop.js")));
+/// The icon of the tab.
+pub(super) static ICON: LazyLock<Asset> =
+    LazyLock::new(|| Asset::new("icon", "svg", "image/svg+xml", include_bytes!("assets/icon.svg")));
+
+pub(super) fn routes() -> Routes<Arc<Pages>> {
+    Routes::new().get("/assets/{name}", asset)
+}
+
+/// One asset. Its name is its alone, so it may be kept for as long as anybody likes.
+async fn asset(Path(name): Path<String>) -> Result<Response, HttpError> {
+    let all: [&Asset; 3] = [&STYLE, &SCRIPT, &ICON];
+    let asset = all.into_iter().find(|asset| asset.name == name).ok_or_else(|| {
+        let detail = Text::fixed("There is no such file.", "파일을 찾을 수 없습니다.");
+        Error::not_found("asset_not_found", detail)
+    })?;
+    let headers = [
+        (CONTENT_TYPE, HeaderValue::from_static(asset.media_type)),
+        (CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable")),
+        (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    ];
+    Ok((headers, asset.bytes).into_response())
+}

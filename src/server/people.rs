@@ -1,0 +1,48 @@
+//! Which requests are people's: those for a page, and those of browsers that lead nowhere.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use axum::extract::Request;
+use axum::http::header::ACCEPT;
+
+use crate::http::{ErrorPage, ForPeople, Route};
+use crate::pages::{self, Pages};
+
+/// Tells pages from programs' routes by how their paths begin.
+pub(super) struct People {
+    pages: Arc<Pages>,
+    for_people: BTreeSet<&'static str>,
+    for_programs: BTreeSet<&'static str>,
+}
+
+impl People {
+    /// The people who are served `routes`; `None` when there are no pages among them.
+    pub(super) fn of(pages: &Arc<Pages>, routes: &[Route]) -> Option<Self> {
+        let roots = |routes: &[Route]| routes.iter().map(|route| root(route.path)).collect::<BTreeSet<_>>();
+        let for_people = roots(pages::routes(Arc::clone(pages)).list());
+        let for_programs: BTreeSet<_> = roots(routes).difference(&for_people).copied().collect();
+        let are_served = routes.iter().any(|route| for_people.contains(root(route.path)));
+        are_served.then(|| Self { pages: Arc::clone(pages), for_people, for_programs })
+    }
+}
+
+impl ForPeople for People {
+    fn are_asked(&self, request: &Request) -> bool {
+        let root = root(request.uri().path());
+        self.for_people.contains(root) || (!self.for_programs.contains(root) && is_browsers(request))
+    }
+
+    fn error_page(&self, request: &Request) -> ErrorPage {
+        self.pages.error_page(request)
+    }
+}
+
+/// The first word of a path.
+fn root(path: &str) -> &str {
+    path.trim_start_matches('/').split('/').next().unwrap_or_default()
+}
+
+fn is_browsers(request: &Request) -> bool {
+    request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|it| it.contains("text/html"))
+}
