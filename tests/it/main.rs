@@ -16,6 +16,7 @@ mod full_disk;
 mod holds;
 mod idempotency;
 mod images;
+mod in_browser;
 mod late_bodies;
 mod law;
 mod ledger;

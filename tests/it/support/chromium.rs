@@ -89,6 +89,8 @@ impl Window {
         }
         chrome.add_experimental_option("prefs", preferences).unwrap();
         let driver = in_time(WebDriver::new(format!("http://127.0.0.1:{port}"), chrome)).await.unwrap();
+        // The browser ends with its process, whatever becomes of the test.
+        driver.clone().leak().unwrap();
         let window = Self { driver, base: format!("http://{}", app.address), process, _profile: profile };
         let media =
             json!({"features": [{"name": "prefers-color-scheme", "value": if looks.dark { "dark" } else { "light" }}]});
@@ -168,14 +170,15 @@ impl Window {
         self.driver.find(By::Tag("body")).await.unwrap().text().await.unwrap_or_default()
     }
 
-    /// Waits until the page says `text`.
+    /// Waits until the page says `text`, on whichever page the browser comes to.
     pub(crate) async fn sees(&self, text: &str) {
-        let seen = async {
-            while !self.text().await.contains(text) {
-                tokio::task::yield_now().await;
-            }
-        };
-        if tokio::time::timeout(Duration::from_secs(10), seen).await.is_err() {
+        const WAIT: &str = "const [text, done] = arguments; \
+             const look = () => { if (document.body.innerText.includes(text)) done(true); }; \
+             new MutationObserver(look).observe(document, {subtree: true, childList: true, characterData: true}); \
+             look();";
+        // A page that is left while it is looked at takes its script along.
+        let seen = async { while self.driver.execute_async(WAIT, vec![json!(text)]).await.is_err() {} };
+        if tokio::time::timeout(Duration::from_secs(15), seen).await.is_err() {
             panic!("'{text}' does not come on {}:\n{}", self.path().await, self.text().await);
         }
     }

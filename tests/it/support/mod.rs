@@ -1,7 +1,7 @@
 //! A real server in this process, on a port of its own with a database of its own, and the people who use it.
 
-pub(crate) mod chromium;
 mod browser;
+pub(crate) mod chromium;
 mod community;
 pub(crate) mod events;
 mod servers;
