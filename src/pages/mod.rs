@@ -75,6 +75,7 @@ impl Pages {
 }
 
 /// The routes of the pages.
+#[must_use]
 pub fn routes(pages: Arc<Pages>) -> Routes {
     Routes::new()
         .merge(assets::routes())

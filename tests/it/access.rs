@@ -101,6 +101,14 @@ POST   /signin                              303   303   303    303     403  page
 GET    /signup                              200   200   200    200     200  page
 POST   /signup                              303   303   303    303     403  page name=Ann&email=$new@example.com&password=$password
 POST   /signout                             303   303   303    303     403  page
+GET    /shop/{productId}                    200   200   200    200     200  page
+POST   /shop/{productId}/buy                303   303   303    401     403  page key=00112233445566778899aabbccddeeff
+POST   /shop/{productId}/enter              303   303   303    401     403  page key=00112233445566778899aabbccddeeff
+GET    /orders                              200   200   200    303     403  page
+GET    /orders/{orderId}                    200   404   404    303     403  page
+POST   /orders/{orderId}/pay                303   404   404    401     403  page
+POST   /orders/{orderId}/leave              303   404   404    401     403  page
+POST   /orders/{orderId}/refund             303   404   404    401     403  page
 "#;
 
 /// Makes what a path's `{name}` stands for; gives its id.
@@ -112,8 +120,9 @@ async fn thing(place: &Place<'_>, path: &str) -> String {
             html.split("/assets/").nth(1).unwrap().split('"').next().unwrap().to_owned()
         }
         ["media", _] => upload(owner, &drawn(ImageFormat::Png)).await.rsplit('/').next().unwrap().to_owned(),
-        ["products" | "stocks", _] => place.product().await,
-        ["payments", _] => owner.hold(&place.product().await).await,
+        ["products" | "stocks" | "shop", _] => place.product().await,
+        ["orders", _] if path.ends_with("/refund") => id(&owner.buy(&place.product().await).await.ok(201)),
+        ["payments" | "orders", _] => owner.hold(&place.product().await).await,
         ["purchases", _] => id(&owner.buy(&place.product().await).await.ok(201)),
         ["activity", "posts"] => place.post().await,
         ["activity", "comments"] => place.comment().await,

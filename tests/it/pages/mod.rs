@@ -1,4 +1,7 @@
-//! The web pages, from a browser without a script.
+//! The web pages, from a browser without a script: what all of them have, and who is signed in. What a buyer does is in
+//! `buying`.
+
+mod buying;
 
 use reqwest::Method;
 use reqwest::header::SET_COOKIE;
