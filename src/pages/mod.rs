@@ -60,12 +60,6 @@ pub struct Pages {
 }
 
 impl Pages {
-    /// Pages over these services.
-    #[must_use]
-    pub fn new(services: Self) -> Arc<Self> {
-        Arc::new(services)
-    }
-
     /// How an error is shown to whoever sends `request`.
     #[must_use]
     pub fn error_page(&self, request: &Request) -> ErrorPage {

@@ -76,7 +76,7 @@ pub fn rooms(app: &App, targets: &Targets) -> Routes {
         (Target::Purchases, purchases::http::routes(Arc::clone(&app.purchases))),
         (Target::Newsfeed, newsfeed::http::routes(Arc::clone(&app.newsfeed))),
         (Target::Activity, activity::http::routes(Arc::clone(&app.activity))),
-        (Target::Pages, pages::routes(Arc::clone(&app.pages))),
+        (Target::Pages, pages::routes(people::pages(app))),
     ];
     rooms
         .into_iter()
@@ -87,7 +87,7 @@ pub fn rooms(app: &App, targets: &Targets) -> Routes {
 /// Puts the door in front of `rooms`.
 #[must_use]
 pub fn behind_door(app: &App, rooms: Routes) -> Door {
-    let people = People::of(&app.pages, rooms.list()).map(|people| Arc::new(people) as Arc<dyn ForPeople>);
+    let people = People::of(app, rooms.list()).map(|people| Arc::new(people) as Arc<dyn ForPeople>);
     Door::new(Arc::clone(&app.users), &app.config.limits, rooms.into_router(), people)
 }
 

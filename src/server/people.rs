@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::extract::Request;
 use axum::http::header::ACCEPT;
 
+use crate::app::App;
 use crate::http::{ErrorPage, ForPeople, Route};
 use crate::pages::{self, Pages};
 
@@ -18,12 +19,13 @@ pub(super) struct People {
 
 impl People {
     /// The people who are served `routes`; `None` when there are no pages among them.
-    pub(super) fn of(pages: &Arc<Pages>, routes: &[Route]) -> Option<Self> {
+    pub(super) fn of(app: &App, routes: &[Route]) -> Option<Self> {
+        let pages = pages(app);
         let roots = |routes: &[Route]| routes.iter().map(|route| root(route.path)).collect::<BTreeSet<_>>();
-        let peoples = roots(pages::routes(Arc::clone(pages)).list());
+        let peoples = roots(pages::routes(Arc::clone(&pages)).list());
         let programs: BTreeSet<_> = roots(routes).difference(&peoples).copied().collect();
         let are_served = routes.iter().any(|route| peoples.contains(root(route.path)));
-        are_served.then(|| Self { pages: Arc::clone(pages), peoples, programs })
+        are_served.then(|| Self { pages, peoples, programs })
     }
 }
 
@@ -36,6 +38,19 @@ impl ForPeople for People {
     fn error_page(&self, request: &Request) -> ErrorPage {
         self.pages.error_page(request)
     }
+}
+
+/// The pages over an app's services.
+pub(super) fn pages(app: &App) -> Arc<Pages> {
+    Arc::new(Pages {
+        users: Arc::clone(&app.users),
+        products: Arc::clone(&app.products),
+        payments: Arc::clone(&app.payments),
+        purchases: Arc::clone(&app.purchases),
+        activity: Arc::clone(&app.activity),
+        newsfeed: Arc::clone(&app.newsfeed),
+        clock: Arc::clone(&app.clock),
+    })
 }
 
 /// The first word of a path.

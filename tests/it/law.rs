@@ -35,7 +35,6 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "kernel",
             "newsfeed",
             "ledger",
-            "pages",
             "payments",
             "products",
             "purchases",

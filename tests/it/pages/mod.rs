@@ -157,10 +157,10 @@ async fn the_reader_chooses_language_and_colours() {
     let app = TestApp::start().await;
     let browser = app.browser().korean();
     let page = browser.open("/").await.says(&["상품", "로그인"]);
-    assert!(page.html.contains(r#"<html lang="ko" data-theme="auto">"#));
+    assert!(page.html.contains(r#"<html lang="ko" data-theme="auto""#));
     let page = browser.submit(&page, "/settings", &[("lang", "en")]).await.says(&["Products", "Sign in"]);
     let page = browser.submit(&page, "/settings", &[("theme", "dark")]).await;
-    assert!(page.html.contains(r#"<html lang="en" data-theme="dark">"#));
+    assert!(page.html.contains(r#"<html lang="en" data-theme="dark""#));
     browser.submit(&page, "/settings", &[("theme", "purple")]).await.is(422);
 }
 
