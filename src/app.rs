@@ -71,7 +71,7 @@ impl App {
         Ok(Self {
             users,
             products: Products::new(db.clone(), Arc::clone(&clock), Arc::clone(&ledger)),
-            stock: StockRoom::new(Arc::clone(&ledger)),
+            stock: StockRoom::new(Arc::clone(&ledger), clock.now()),
             payments: Payments::new(Arc::clone(&ledger), provider),
             purchases: Purchases::new(Arc::clone(&ledger)),
             newsfeed: Newsfeed::new(db.clone(), Arc::clone(&activity), may_listen),
