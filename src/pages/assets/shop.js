@@ -105,8 +105,8 @@ async function poll() {
 }
 let polling = false;
 if (shown.size) {
-  const [only] = shown.keys();
-  const stream = new EventSource(shown.size > 1 ? "/stocks/stream" : `/stocks/stream?productId=${encodeURIComponent(only)}`);
+  const query = [...shown.keys()].map((id) => `productId=${encodeURIComponent(id)}`).join("&");
+  const stream = new EventSource(`/stocks/stream?${query}`);
   stream.addEventListener("stock", (event) => show(JSON.parse(event.data)));
   stream.addEventListener("error", () => {
     if (stream.readyState !== EventSource.CLOSED) return; // the browser comes back by itself
