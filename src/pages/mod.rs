@@ -16,10 +16,14 @@
 mod account;
 mod answer;
 mod assets;
+mod feed;
 mod form;
 mod home;
 mod item;
+mod me;
 mod orders;
+mod people;
+mod post;
 mod settings;
 mod shop;
 mod show;
@@ -76,6 +80,10 @@ pub fn routes(pages: Arc<Pages>) -> Routes {
         .merge(home::routes())
         .merge(shop::routes())
         .merge(orders::routes())
+        .merge(feed::routes())
+        .merge(post::routes())
+        .merge(people::routes())
+        .merge(me::routes())
         .merge(account::routes())
         .merge(settings::routes())
         .with_state(pages)

@@ -99,6 +99,12 @@ impl Visit {
         parts.map(|(number, unit)| format!("{number}{unit}")).join(" ")
     }
 
+    /// What stands for somebody who has no image.
+    #[expect(clippy::unused_self, reason = "templates call it")]
+    pub(super) fn initial(&self, name: &str) -> String {
+        initial(name)
+    }
+
     /// Where the style is.
     #[expect(clippy::unused_self, reason = "templates call it")]
     pub(super) fn style(&self) -> String {

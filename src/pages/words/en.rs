@@ -1,6 +1,6 @@
 //! English.
 
-use super::{Account, Buying, Frame, Orders, Shop, Time, Trouble, Words};
+use super::{Account, Buying, Feed, Frame, Me, Orders, People, Shop, Time, Trouble, Words};
 
 pub(super) const WORDS: Words = Words {
     frame: Frame {
@@ -114,6 +114,55 @@ pub(super) const WORDS: Words = Words {
         event_paid: "Paid",
         event_expires: "The hold ends",
         event_refunded: "Paid back",
+    },
+    feed: Feed {
+        whose: "Whose posts",
+        order: "Order",
+        all: "Everybody",
+        following: "People I follow",
+        by_date: "Newest",
+        by_likes: "Most liked",
+        write: "Write a post",
+        title: "Title",
+        content: "Text",
+        publish: "Publish",
+        none: "Nobody has written anything yet.",
+        none_followed: "Nothing here yet. Follow somebody to see their posts.",
+        like: "Like",
+        comments: "Comments: {0}",
+        comment: "Comment",
+        your_comment: "Your comment",
+        sign_in_to_comment: "Sign in to comment",
+        delete: "Delete",
+    },
+    people: People {
+        follow: "Follow",
+        unfollow: "Unfollow",
+        posts: "posts",
+        followers: "followers",
+        following: "following",
+        no_posts: "No posts yet.",
+    },
+    me: Me {
+        as_others: "See it as others do",
+        profile: "Profile",
+        image: "Profile image",
+        image_hint: "PNG, JPEG or WebP, up to 5 MB.",
+        remove_image: "Take the image away",
+        save: "Save",
+        saved: "Saved.",
+        password: "Password",
+        current_password: "Current password",
+        new_password: "New password",
+        password_hint: "All your other sessions end when the password changes.",
+        change_password: "Change the password",
+        password_changed: "The password was changed. Your other sessions have ended.",
+        sessions: "Signing out",
+        sessions_hint: "If you have been signed in at another device, you can end all sessions at once, this one too.",
+        sign_out_everywhere: "Sign out everywhere",
+        withdraw_ask: "Close your account?",
+        withdraw_hint: "Your name, address, greeting and image are deleted; your orders stay on record. This can't be undone.",
+        withdraw: "Close my account for good",
     },
     trouble: Trouble {
         sign_in_first: "Please sign in",

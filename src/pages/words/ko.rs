@@ -1,6 +1,6 @@
 //! Korean.
 
-use super::{Account, Buying, Frame, Orders, Shop, Time, Trouble, Words};
+use super::{Account, Buying, Feed, Frame, Me, Orders, People, Shop, Time, Trouble, Words};
 
 pub(super) const WORDS: Words = Words {
     frame: Frame {
@@ -114,6 +114,55 @@ pub(super) const WORDS: Words = Words {
         event_paid: "결제 완료",
         event_expires: "결제 시간 마감",
         event_refunded: "환불 완료",
+    },
+    feed: Feed {
+        whose: "누구의 글",
+        order: "정렬",
+        all: "전체",
+        following: "팔로잉",
+        by_date: "최신순",
+        by_likes: "좋아요순",
+        write: "글쓰기",
+        title: "제목",
+        content: "내용",
+        publish: "올리기",
+        none: "아직 글이 없습니다.",
+        none_followed: "아직 글이 없습니다. 다른 사람을 팔로우하면 여기에 글이 보입니다.",
+        like: "좋아요",
+        comments: "댓글 {0}",
+        comment: "댓글 달기",
+        your_comment: "댓글",
+        sign_in_to_comment: "로그인하고 댓글 달기",
+        delete: "삭제",
+    },
+    people: People {
+        follow: "팔로우",
+        unfollow: "팔로우 취소",
+        posts: "글",
+        followers: "팔로워",
+        following: "팔로잉",
+        no_posts: "아직 글이 없습니다.",
+    },
+    me: Me {
+        as_others: "다른 사람에게 보이는 모습",
+        profile: "프로필",
+        image: "프로필 이미지",
+        image_hint: "PNG, JPEG, WebP 형식, 5MB 이하입니다.",
+        remove_image: "이미지 지우기",
+        save: "저장",
+        saved: "저장했습니다.",
+        password: "비밀번호",
+        current_password: "현재 비밀번호",
+        new_password: "새 비밀번호",
+        password_hint: "비밀번호를 바꾸면 다른 모든 세션이 종료됩니다.",
+        change_password: "비밀번호 변경",
+        password_changed: "비밀번호를 바꿨습니다. 다른 세션은 모두 종료되었습니다.",
+        sessions: "로그아웃",
+        sessions_hint: "다른 기기에서 로그인한 적이 있다면 이 기기를 포함한 모든 세션을 한 번에 끝낼 수 있습니다.",
+        sign_out_everywhere: "모든 기기에서 로그아웃",
+        withdraw_ask: "탈퇴하시겠습니까?",
+        withdraw_hint: "이름, 이메일, 인사말, 이미지가 삭제되고 주문 기록은 남습니다. 되돌릴 수 없습니다.",
+        withdraw: "영구히 탈퇴하기",
     },
     trouble: Trouble {
         sign_in_first: "로그인이 필요합니다",

@@ -52,6 +52,21 @@ words! {
         cancelled_title, refunded_title, refunded, abandoned, declined, expired, by_buyer, by_admin, event_held,
         event_bought, event_paid, event_expires, event_refunded,
     }
+    /// The newsfeed, posts and comments.
+    Feed {
+        whose, order, all, following, by_date, by_likes, write, title, content, publish, none, none_followed, like,
+        comments, comment, your_comment, sign_in_to_comment, delete,
+    }
+    /// Somebody's profile.
+    People {
+        follow, unfollow, posts, followers, following, no_posts,
+    }
+    /// One's own page.
+    Me {
+        as_others, profile, image, image_hint, remove_image, save, saved, password, current_password, new_password,
+        password_hint, change_password, password_changed, sessions, sessions_hint, sign_out_everywhere, withdraw_ask,
+        withdraw_hint, withdraw,
+    }
     /// Errors.
     Trouble {
         sign_in_first, not_found, stale, forbidden, busy, internal, refused, to_products, to_page, request,
@@ -67,6 +82,9 @@ pub(super) struct Words {
     pub(super) shop: Shop,
     pub(super) buying: Buying,
     pub(super) orders: Orders,
+    pub(super) feed: Feed,
+    pub(super) people: People,
+    pub(super) me: Me,
     pub(super) trouble: Trouble,
 }
 
@@ -88,6 +106,9 @@ impl Words {
             self.shop.each(),
             self.buying.each(),
             self.orders.each(),
+            self.feed.each(),
+            self.people.each(),
+            self.me.each(),
             self.trouble.each(),
         ]
         .concat()
