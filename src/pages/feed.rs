@@ -82,12 +82,7 @@ async fn feed(
 }
 
 /// A page of the feed, with nothing typed yet.
-async fn read<'a>(
-    pages: &Pages,
-    visit: &'a Visit,
-    wanted: &Wanted,
-    part: PageRequest,
-) -> Result<FeedPage<'a>, NotNow> {
+async fn read<'a>(pages: &Pages, visit: &'a Visit, wanted: &Wanted, part: PageRequest) -> Result<FeedPage<'a>, NotNow> {
     let (follow, by_likes) = (wanted.follow(), wanted.by_likes());
     let of = match visit.actor {
         Some(actor) if follow => FeedType::Follow(actor.user),

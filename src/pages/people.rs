@@ -20,10 +20,7 @@ use crate::users::{Profile, image_path, shown_name};
 const POSTS_SHOWN: u32 = 20;
 
 pub(super) fn routes() -> Routes<Arc<Pages>> {
-    Routes::new()
-        .get("/people/{id}", show)
-        .post("/people/{id}/follow", follow)
-        .post("/people/{id}/unfollow", unfollow)
+    Routes::new().get("/people/{id}", show).post("/people/{id}/follow", follow).post("/people/{id}/unfollow", unfollow)
 }
 
 #[derive(Template)]

@@ -88,12 +88,7 @@ async fn show(
     page(&visit, &read(&pages, &visit, id, part).await?)
 }
 
-async fn read<'a>(
-    pages: &Pages,
-    visit: &'a Visit,
-    id: PostId,
-    part: PageRequest,
-) -> Result<PostPage<'a>, NotNow> {
+async fn read<'a>(pages: &Pages, visit: &'a Visit, id: PostId, part: PageRequest) -> Result<PostPage<'a>, NotNow> {
     let reader = visit.actor.map(|actor| actor.user);
     let shown = Shown::of(visit, pages.activity.post(id, reader).await?);
     let first = if part.after.is_some() { format!("/posts/{id}") } else { String::new() };

@@ -179,10 +179,15 @@ impl Visit {
         }
     }
 
-    /// The mark of the link to `path` in the navigation.
+    /// Whether the page belongs to the part of the shop that the navigation leads to at `path`.
     pub(super) fn is_at(&self, path: &str) -> bool {
-        let here = self.here.split('?').next().unwrap_or_default();
-        here == path || (path != "/" && here.strip_prefix(path).is_some_and(|rest| rest.starts_with('/')))
+        let here = self.here.split(['?', '#']).next().unwrap_or_default();
+        let part = match here.split('/').nth(1).unwrap_or_default() {
+            "shop" => "",
+            "posts" | "people" => "feed",
+            part => part,
+        };
+        path.strip_prefix('/') == Some(part)
     }
 }
 

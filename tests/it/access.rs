@@ -101,6 +101,7 @@ GET    /signin                              200   200   200    200     200  page
 POST   /signin                              303   303   303    303     403  page email=$email&password=$password
 GET    /signup                              200   200   200    200     200  page
 POST   /signup                              303   303   303    303     403  page name=Ann&email=$new@example.com&password=$password
+POST   /signup/code                         200   200   200    200     403  page email=$new@example.com
 POST   /signout                             303   303   303    303     403  page
 GET    /feed                                200   200   200    200     200  page
 POST   /feed                                303   303   303    401     403  page title=Hello&content=Anybody?

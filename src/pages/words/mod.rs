@@ -34,6 +34,7 @@ words! {
     /// Signing up, in and out.
     Account {
         email, password, password_hint, name, name_hint, greeting, greeting_hint, new_here, known_here, was_signed_out,
+        code, code_hint, code_sent, send_code,
     }
     /// The products, and a product.
     Shop {

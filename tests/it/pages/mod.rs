@@ -1,12 +1,13 @@
 //! The web pages, from a browser without a script: what all of them have, and who is signed in. What a buyer does is in
-//! `buying`.
+//! `buying`, what people do with each other in `community`.
 
 mod buying;
+mod community;
 
 use reqwest::Method;
 use reqwest::header::SET_COOKIE;
 
-use crate::support::{PASSWORD, TestApp, general, reservation};
+use crate::support::{PASSWORD, Seen, TestApp, general, reservation};
 
 #[tokio::test]
 async fn somebody_signs_up_and_out_and_in() {
@@ -150,6 +151,29 @@ async fn assets_are_kept_for_ever_under_names_of_their_own() {
     for name in [&*old, "shop.css", "..%2Fshop.css"] {
         browser.ask(Method::GET, &format!("/assets/{name}")).await.is(404);
     }
+}
+
+#[tokio::test]
+async fn the_front_page_weighs_little() {
+    const BYTES_MAX: usize = 60 * 1024;
+    let app = TestApp::start().await;
+    for number in 0..12 {
+        let mut product = reservation(&format!("p{number:02}"), 1_000_000);
+        product.name = Some("상".repeat(100));
+        product.closes_at = Some("2099-01-01T00:00:00Z".to_owned());
+        app.sell(product).await;
+    }
+    let browser = app.browser().korean();
+    let page = browser.open("/").await.is(200);
+    let weight = |seen: &Seen| {
+        let headers: usize = seen.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+        seen.html.len() + headers
+    };
+    let mut bytes = weight(&page);
+    for name in page.html.split("\"/assets/").skip(1).map(|rest| rest.split('"').next().unwrap()) {
+        bytes += weight(&browser.ask(Method::GET, &format!("/assets/{name}")).await);
+    }
+    assert!(bytes < BYTES_MAX, "{bytes} bytes");
 }
 
 #[tokio::test]
