@@ -259,11 +259,13 @@ fn fill(connection: &mut Connection, posts: i64) {
     let content = "오늘 예약 구매에 성공했어요. I never thought that I would get one! ".repeat(4);
     let mut insert = town
         .prepare(
-            "INSERT INTO posts (id, author_id, like_count, created_at, updated_at, title, content) \
-             VALUES (?1, ?2, ?3, ?1, ?1, ?4, ?5)",
+            "INSERT INTO posts (id, author_id, created_at, updated_at, title, content) VALUES (?1, ?2, ?1, ?1, ?3, ?4)",
         )
         .unwrap();
-    let mut like = town.prepare("INSERT INTO post_likes (user_id, post_id, activity_id) VALUES (?1, ?2, ?3)").unwrap();
+    let counts = "INSERT INTO post_counts_filed (post_id, author_id, like_count, comment_count) VALUES (?1, ?2, ?3, 0)";
+    let mut count = town.prepare(counts).unwrap();
+    let mut like =
+        town.prepare("INSERT INTO post_likes_filed (user_id, post_id, activity_id) VALUES (?1, ?2, ?3)").unwrap();
     for post in 1..=posts {
         // The reader's one post has the likes that fill the list of what happened on it.
         let (author, likes) = match post {
@@ -271,7 +273,8 @@ fn fill(connection: &mut Connection, posts: i64) {
             _ if post % 100 == 0 => (post % authors + 2, 20 + post % 7),
             _ => (post % authors + 2, if post % 10 == 0 { post % 4 } else { 0 }),
         };
-        insert.execute(params![post, author, likes, format!("Post {post}"), content]).unwrap();
+        insert.execute(params![post, author, format!("Post {post}"), content]).unwrap();
+        count.execute([post, author, likes]).unwrap();
         log.write("write_post", author, author, Some((post, author)));
         for fan in 1..=likes {
             // Users from 5,001 on have no likes yet: they give them while likes are counted.
@@ -295,12 +298,17 @@ fn fill(connection: &mut Connection, posts: i64) {
         let followee = (follower + 1 + number / (USERS - 200)) % (USERS - 200) + 150;
         pair(follower, followee);
     }
-    drop((insert, like, follow));
-    let counts = "INSERT INTO user_counts (user_id, posts, followers, following) SELECT u.id, \
-         (SELECT COUNT(*) FROM posts WHERE author_id = u.id AND deleted_at IS NULL), \
-         (SELECT COUNT(*) FROM follows WHERE followee_id = u.id), \
-         (SELECT COUNT(*) FROM follows WHERE follower_id = u.id) FROM users u";
-    town.execute(counts, []).unwrap();
+    drop((insert, count, like, follow));
+    town.execute_batch(
+        "INSERT INTO activities_by_actor (actor_id, activity_id) SELECT actor_id, id FROM activities ORDER BY actor_id, id;
+         INSERT INTO activities_on_posts (post_author_id, activity_id)
+             SELECT post_author_id, id FROM activities WHERE post_author_id IS NOT NULL ORDER BY post_author_id, id;
+         INSERT INTO user_counts (user_id, posts, followers, following) SELECT u.id,
+             (SELECT COUNT(*) FROM posts WHERE author_id = u.id AND deleted_at IS NULL),
+             (SELECT COUNT(*) FROM follows WHERE followee_id = u.id),
+             (SELECT COUNT(*) FROM follows WHERE follower_id = u.id) FROM users u;",
+    )
+    .unwrap();
     town.commit().unwrap();
 }
 

@@ -14,7 +14,7 @@ use super::StoreError;
 
 /// WAL pages after which the log is copied: 16,384 pages of 4 KiB are 64 MiB. A sale writes the same pages again and
 /// again, and a checkpoint copies each of them once; after a crash it takes a fraction of a second to read that much.
-pub(super) const PAGES: u32 = 16_384;
+pub(super) const PAGES: u32 = 65_536;
 
 /// How far a checkpoint is.
 const NONE: u32 = 0;
