@@ -11,8 +11,8 @@
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, Transaction, params};
@@ -26,6 +26,9 @@ const FOLLOWS: i64 = 100_000;
 const CIRCLE: i64 = 100;
 const PAGE: usize = 50;
 const PAGES_TIMED: usize = 200;
+/// The first of the users who like while likes are counted, and how many of them each of the two rates has.
+const FANS: usize = 5_000;
+const FANS_EACH: usize = 2_500;
 const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_secs(3);
 
@@ -96,18 +99,24 @@ async fn rates(town: &Town, server: &Server) {
     let (health, feed, follow, buy) = (fixed(health), fixed(feed), fixed(follow), fixed(buy));
     let tokens = town.tokens.clone();
     // Every like is new, on a post of its own: no page of the database serves two of them.
-    let (liked, posts) = (AtomicUsize::new(0), town.posts);
+    let (liked, posts) = (AtomicUsize::new(0), usize::try_from(town.posts).unwrap());
     let like = move |_: usize| {
         let number = liked.fetch_add(1, Ordering::Relaxed);
-        let post = (number.wrapping_mul(7_919_017) % usize::try_from(posts).unwrap()) + 1;
-        request("PUT", &format!("/activity/posts/{post}/like"), &tokens[5_000 + number % 5_000], "")
+        let post = (number.wrapping_mul(7_919_017) % posts) + 1;
+        request("PUT", &format!("/activity/posts/{post}/like"), &tokens[FANS + number % FANS_EACH], "")
     };
-    let requests: [(&str, Make, u16); 5] = [
+    let (tokens, skewed) = (town.tokens.clone(), Mutex::new(Skewed::over(posts)));
+    let like_skewed = move |_: usize| {
+        let (post, fan) = skewed.lock().unwrap().next();
+        request("PUT", &format!("/activity/posts/{post}/like"), &tokens[FANS + FANS_EACH + fan], "")
+    };
+    let requests: [(&str, Make, u16); 6] = [
         ("/healthz", Arc::new(health), 200),
         ("feed of all", Arc::new(feed), 200),
         ("feed of followed", Arc::new(follow), 200),
         ("purchases", Arc::new(buy), 201),
         ("likes", Arc::new(like), 200),
+        ("skewed likes", Arc::new(like_skewed), 200),
     ];
     let mut rates = vec![Vec::new(); requests.len()];
     for round in 1..=ROUNDS {
@@ -116,18 +125,53 @@ async fn rates(town: &Town, server: &Server) {
         }
         let of = |index: usize| rates[index][round - 1];
         println!(
-            "round {round}: {:.0} /healthz/s, {:.0} feeds/s, {:.0} followed feeds/s, {:.0} purchases/s, {:.0} likes/s",
+            "round {round}: {:.0} /healthz/s, {:.0} feeds/s, {:.0} followed feeds/s, {:.0} purchases/s, {:.0} likes/s, \
+             {:.0} skewed likes/s",
             of(0),
             of(1),
             of(2),
             of(3),
-            of(4)
+            of(4),
+            of(5)
         );
     }
-    let [health, feed, follow, buy, like] = [0, 1, 2, 3, 4].map(|index| median(&rates[index]));
+    let [health, feed, follow, buy, like, skewed] = [0, 1, 2, 3, 4, 5].map(|index| median(&rates[index]));
     println!("feed pages of all ÷ /healthz: {:.2} ({feed:.0} ÷ {health:.0})", feed / health);
     println!("feed pages of followed ÷ /healthz: {:.2} ({follow:.0} ÷ {health:.0})", follow / health);
     println!("likes ÷ durable purchases: {:.2} ({like:.0} ÷ {buy:.0})", like / buy);
+    println!("skewed likes ÷ durable purchases: {:.2} ({skewed:.0} ÷ {buy:.0})", skewed / buy);
+}
+
+/// New likes, most of them on few posts: the chance of a post is about the inverse of its number (Zipf's law).
+struct Skewed {
+    likes: Vec<usize>,
+    state: u64,
+}
+
+impl Skewed {
+    fn over(posts: usize) -> Self {
+        Self { likes: vec![0; posts], state: 1 }
+    }
+
+    /// A post, and which fan likes it for the first time; when all do, the next post.
+    fn next(&mut self) -> (usize, usize) {
+        self.state = self.state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "chance"
+        )]
+        let mut post = {
+            let chance = (self.state >> 11) as f64 / (1_u64 << 53) as f64;
+            (self.likes.len() as f64).powf(chance) as usize - 1
+        };
+        while self.likes[post] == FANS_EACH {
+            post += 1;
+        }
+        self.likes[post] += 1;
+        (post + 1, self.likes[post] - 1)
+    }
 }
 
 fn median(rates: &[f64]) -> f64 {

@@ -82,6 +82,12 @@ const INVARIANTS: &[Invariant] = &[
          WHERE a.n IS NULL OR a.n <> 1 OR a.actor <> c.author_id",
     ),
     (
+        "likes_are_filed_once",
+        "a like of a post is filed or waits to be, not both",
+        "SELECT 'post ' || f.post_id FROM post_likes_unfiled u JOIN post_likes_filed f \
+         ON f.user_id = u.user_id AND f.post_id = u.post_id",
+    ),
+    (
         "activities_are_found",
         "every activity is filed under its people, or waits to be, once, and what waits is younger than what is filed",
         "SELECT 'activity ' || a.id FROM activities a LEFT JOIN (SELECT activity_id, COUNT(*) AS n, MIN(actor_id) AS actor \

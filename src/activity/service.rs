@@ -126,7 +126,9 @@ impl Activity {
     /// `404 post_not_found`.
     pub async fn set_post_liked(&self, user: UserId, id: PostId, liked: bool) -> Result<LikeState, Error> {
         let now = self.clock.now();
-        self.db.write_checked(move |conn| posts::set_liked(conn, id, user, liked, now)?.ok_or_else(post_not_found)).await
+        self.db
+            .write_checked(move |conn| posts::set_liked(conn, id, user, liked, now)?.ok_or_else(post_not_found))
+            .await
     }
 
     /// Which of `posts` a user likes, in their order; from memory as a rule.

@@ -107,8 +107,8 @@ impl Db {
         self.driver.write(work).await
     }
 
-    /// The same for the hottest of writes, at half the price of everything but the disk: `work` fails before it changes anything. Should it ever
-    /// fail later, it fails for everybody who shares the transaction.
+    /// The same for the hottest of writes, without the savepoint: `work` must fail before it changes anything. Should it
+    /// ever fail later, it fails for everybody who shares the transaction.
     ///
     /// # Errors
     /// Those of [`Self::write`].

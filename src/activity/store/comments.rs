@@ -80,6 +80,16 @@ pub(in crate::activity) fn of(
     conn.rows(SQL, bind![author.0, before.0, limit], comment)
 }
 
+// Sorted before they are looked up, as liked posts are.
+const LIKED: &str = concat!(
+    "WITH l AS MATERIALIZED (SELECT comment_id, activity_id FROM comment_likes WHERE user_id = $1 \
+     AND activity_id < $2 ORDER BY activity_id DESC) SELECT ",
+    comment_columns!(),
+    ", 1, l.activity_id FROM l CROSS JOIN comments c ON c.id = l.comment_id \
+     CROSS JOIN posts p ON p.id = c.post_id CROSS JOIN users u ON u.id = c.author_id \
+     WHERE c.deleted_at IS NULL AND p.deleted_at IS NULL ORDER BY l.activity_id DESC LIMIT $3"
+);
+
 /// The comments that a user likes, the latest like first, from before the activity `before`.
 pub(in crate::activity) fn liked(
     conn: &Conn<'_>,
@@ -87,15 +97,7 @@ pub(in crate::activity) fn liked(
     before: ActivityId,
     limit: i64,
 ) -> Result<Vec<Since<Comment>>, StoreError> {
-    const SQL: &str = concat!(
-        "SELECT ",
-        comment_columns!(),
-        ", 1, l.activity_id FROM (SELECT comment_id, activity_id FROM comment_likes WHERE user_id = $1 \
-         AND activity_id < $2 ORDER BY activity_id DESC) l CROSS JOIN comments c ON c.id = l.comment_id \
-         CROSS JOIN posts p ON p.id = c.post_id CROSS JOIN users u ON u.id = c.author_id \
-         WHERE c.deleted_at IS NULL AND p.deleted_at IS NULL ORDER BY l.activity_id DESC LIMIT $3"
-    );
-    conn.rows(SQL, bind![user.0, before.0, limit], |row| {
+    conn.rows(LIKED, bind![user.0, before.0, limit], |row| {
         Ok(Since { activity: ActivityId(row.int(11)?), item: comment(row)? })
     })
 }
@@ -187,4 +189,14 @@ pub(in crate::activity) fn set_liked(
     }
     conn.execute(COUNT, bind![count, id.0])?;
     Ok(Some(LikeState { liked, count }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::is_sorted_before;
+
+    #[tokio::test]
+    async fn the_comments_that_are_liked_are_looked_up_in_their_order() {
+        is_sorted_before(super::LIKED, "SEARCH c ").await;
+    }
 }

@@ -131,3 +131,19 @@ pub(super) fn count(conn: &Conn<'_>, user: UserId, change: CountChange) -> Resul
     )
     .map(drop)
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use crate::store::{Db, Location, bind};
+
+    /// That a query of three parameters has sorted before it does the `lookup` of its plan, and does not sort again.
+    pub(super) async fn is_sorted_before(sql: &str, lookup: &str) {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Db::open(&Location::Sqlite(folder.path().join("town.db"))).await.unwrap();
+        let sql = format!("EXPLAIN QUERY PLAN {sql}");
+        let plan = db.read(move |conn| Ok(conn.rows(&sql, bind![1, 1, 1], |row| row.text(3))?)).await.unwrap();
+        let sorts = plan.iter().rposition(|step| step.contains("TEMP B-TREE") || step.contains("MERGE"));
+        let looks_up = plan.iter().position(|step| step.starts_with(lookup));
+        assert!(sorts < looks_up && sorts.is_some(), "{plan:#?}");
+    }
+}

@@ -55,10 +55,22 @@ pub(in crate::activity) fn of(
         post_columns!(),
         ", EXISTS (SELECT 1 FROM post_likes l WHERE l.user_id = p.author_id AND l.post_id = p.id) FROM ",
         counted_posts!(),
-        " JOIN users u ON u.id = p.author_id WHERE p.author_id = $1 AND p.deleted_at IS NULL AND p.id < $2 ORDER BY p.id DESC LIMIT $3"
+        " JOIN users u ON u.id = p.author_id \
+         WHERE p.author_id = $1 AND p.deleted_at IS NULL AND p.id < $2 ORDER BY p.id DESC LIMIT $3"
     );
     conn.rows(SQL, bind![author.0, before.0, limit], post)
 }
+
+// The user's likes are sorted by themselves, and only those on the page are looked up.
+const LIKED: &str = concat!(
+    "WITH l AS MATERIALIZED (SELECT post_id, activity_id FROM post_likes WHERE user_id = $1 AND activity_id < $2 \
+     ORDER BY activity_id DESC) SELECT ",
+    post_columns!(),
+    ", 1, l.activity_id FROM l CROSS JOIN ",
+    counted_posts!(),
+    " CROSS JOIN users u ON u.id = p.author_id \
+     WHERE p.id = l.post_id AND p.deleted_at IS NULL ORDER BY l.activity_id DESC LIMIT $3"
+);
 
 /// The posts that a user likes, the latest like first, from before the activity `before`.
 pub(in crate::activity) fn liked(
@@ -67,17 +79,7 @@ pub(in crate::activity) fn liked(
     before: ActivityId,
     limit: i64,
 ) -> Result<Vec<Since<Post>>, StoreError> {
-    // The user's likes are sorted by themselves, and only those on the page are looked up.
-    const SQL: &str = concat!(
-        "SELECT ",
-        post_columns!(),
-        ", 1, l.activity_id FROM (SELECT post_id, activity_id FROM post_likes WHERE user_id = $1 AND activity_id < $2 \
-         ORDER BY activity_id DESC) l CROSS JOIN ",
-        counted_posts!(),
-        " CROSS JOIN users u ON u.id = p.author_id \
-         WHERE p.id = l.post_id AND p.deleted_at IS NULL ORDER BY l.activity_id DESC LIMIT $3"
-    );
-    conn.rows(SQL, bind![user.0, before.0, limit], |row| {
+    conn.rows(LIKED, bind![user.0, before.0, limit], |row| {
         Ok(Since { activity: ActivityId(row.int(12)?), item: post(row)? })
     })
 }
@@ -182,4 +184,14 @@ pub(super) fn file_likes(conn: &Conn<'_>) -> Result<(), StoreError> {
          SELECT user_id, post_id, activity_id FROM post_likes_unfiled ORDER BY user_id, post_id";
     conn.execute(FILE, &[])?;
     conn.execute("DELETE FROM post_likes_unfiled", &[]).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::is_sorted_before;
+
+    #[tokio::test]
+    async fn the_posts_that_are_liked_are_looked_up_in_their_order() {
+        is_sorted_before(super::LIKED, "SEARCH p ").await;
+    }
 }
