@@ -310,8 +310,13 @@ fn run_without_savepoint(transaction: &Connection, job: &mut dyn Shared) -> Resu
     let before = transaction.total_changes();
     let result = job.run(transaction);
     if let Err(error) = &result {
-        if transaction.is_autocommit() || error.is_storage_failed() || transaction.total_changes() != before {
+        if transaction.is_autocommit() || error.is_storage_failed() {
             return Err(error.clone());
+        }
+        if transaction.total_changes() != before {
+            return Err(Error::internal(
+                "a database job failed after it had changed something; its neighbours were undone",
+            ));
         }
     }
     Ok(result.is_ok())
