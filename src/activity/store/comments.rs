@@ -135,8 +135,8 @@ pub(in crate::activity) fn update(
     content: &str,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    conn.concerns(&[]); // no page shows the words of comments
     const SQL: &str = "UPDATE comments SET content = $1, updated_at = $2 WHERE id = $3";
+    conn.concerns(&[]); // no page shows the words of comments
     conn.execute(SQL, bind![content, now.0, id.0]).map(drop)
 }
 
