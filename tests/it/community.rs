@@ -205,7 +205,7 @@ async fn pages(newsfeed: &Newsfeed, readers: &[Member]) -> Vec<String> {
                 let page = newsfeed.feed(of, sort, PageRequest { limit: 2, after }).await.unwrap();
                 let liked = newsfeed.liked(reader, &page).await.unwrap();
                 pages.push(format!("{of:?} {sort:?}: {:?}, liked: {liked:?}", page.posts));
-                after = page.posts.next_cursor.clone();
+                after.clone_from(&page.posts.next_cursor);
             }
         }
         for view in View::ALL {
