@@ -202,7 +202,7 @@ async fn pages(newsfeed: &Newsfeed, readers: &[Member]) -> Vec<String> {
         {
             let mut after = None;
             for _ in 0..2 {
-                let page = newsfeed.feed(of, sort, PageRequest { limit: 2, after }).await.unwrap();
+                let page = newsfeed.feed(of, sort, PageRequest { limit: 2, after: after.take() }).await.unwrap();
                 let liked = newsfeed.liked(reader, &page).await.unwrap();
                 pages.push(format!("{of:?} {sort:?}: {:?}, liked: {liked:?}", page.posts));
                 after.clone_from(&page.posts.next_cursor);
