@@ -7,7 +7,7 @@
 use crate::kernel::ids::{PostId, UserId};
 use crate::store::{Conn, StoreError, bind};
 
-/// A post that is there, `p`, with its counts, filed as `k` and unfiled as `n`: see [`LIKES`] and [`COMMENTS`].
+/// A post that is there, `p`, with its counts, filed as `k` and, when they have changed since, unfiled as `n`.
 macro_rules! counted_posts {
     () => {
         "posts p CROSS JOIN post_counts_filed k ON k.post_id = p.id LEFT JOIN post_counts_unfiled n ON n.post_id = p.id"
