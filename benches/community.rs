@@ -8,18 +8,18 @@
 //! The rates are medians of interleaved rounds over 256 connections, with a client that writes ready-made bytes.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints, and ends where it fails")]
 
-use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+#[expect(dead_code, reason = "what the benchmarks share is not all for this one")]
+mod support;
+
+use std::ops::Deref;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rusqlite::{Connection, Transaction, params};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
-const CONNECTIONS: usize = 256;
+use self::support::{Client, Make, ROUNDS, Server, Shop, is_only_tested, median, rate, request, runtime};
+
 const USERS: i64 = 10_000;
 const FOLLOWS: i64 = 100_000;
 /// Whom the reader follows and who follows the reader; they write a hundredth of all posts, or all of 1,000.
@@ -29,18 +29,14 @@ const PAGES_TIMED: usize = 200;
 /// The first of the users who like while likes are counted, and how many of them each of the two rates has.
 const FANS: usize = 5_000;
 const FANS_EACH: usize = 2_500;
-const ROUNDS: usize = 5;
-const ROUND: Duration = Duration::from_secs(3);
 
 fn main() {
-    // `cargo test --benches` only wants to know that it runs.
-    if std::env::args().any(|argument| argument == "--test") {
+    if is_only_tested() {
         return;
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let (small, large) = (Town::make(1_000), Town::make(1_000_000));
-    let servers = (small.serve(), large.serve());
-    runtime.block_on(async {
+    let servers = (small.serve().0, large.serve().0);
+    runtime().block_on(async {
         pages([(&small, &servers.0), (&large, &servers.1)]).await;
         rates(&large, &servers.1).await;
     });
@@ -89,12 +85,12 @@ async fn pages(towns: [(&Town, &Server); 2]) {
 }
 
 async fn rates(town: &Town, server: &Server) {
-    let get = |path: &str, token: &str| request("GET", path, token, "");
+    let get = |path: &str, token: &str| request("GET", path, token, "", "");
     let health: Vec<_> = vec![get("/healthz", &town.tokens[0])];
     let feed: Vec<_> = town.tokens[..1_000].iter().map(|token| get("/newsfeeds", token)).collect();
     let follow: Vec<_> = town.tokens[..1_000].iter().map(|token| get("/newsfeeds?type=follow", token)).collect();
     let buy = town.tokens[..1_000].iter();
-    let buy = buy.map(|token| request("POST", "/payments/pre-order", token, r#"{"productId":"hot"}"#)).collect();
+    let buy = buy.map(|token| request("POST", "/payments/pre-order", token, "", r#"{"productId":"hot"}"#)).collect();
     let fixed = |requests: Vec<Vec<u8>>| move |number: usize| requests[number % requests.len()].clone();
     let (health, feed, follow, buy) = (fixed(health), fixed(feed), fixed(follow), fixed(buy));
     let tokens = town.tokens.clone();
@@ -103,12 +99,12 @@ async fn rates(town: &Town, server: &Server) {
     let like = move |_: usize| {
         let number = liked.fetch_add(1, Ordering::Relaxed);
         let post = (number.wrapping_mul(7_919_017) % posts) + 1;
-        request("PUT", &format!("/activity/posts/{post}/like"), &tokens[FANS + number % FANS_EACH], "")
+        request("PUT", &format!("/activity/posts/{post}/like"), &tokens[FANS + number % FANS_EACH], "", "")
     };
     let (tokens, skewed) = (town.tokens.clone(), Mutex::new(Skewed::over(posts)));
     let like_skewed = move |_: usize| {
         let (post, fan) = skewed.lock().unwrap().next();
-        request("PUT", &format!("/activity/posts/{post}/like"), &tokens[FANS + FANS_EACH + fan], "")
+        request("PUT", &format!("/activity/posts/{post}/like"), &tokens[FANS + FANS_EACH + fan], "", "")
     };
     let requests: [(&str, Make, u16); 6] = [
         ("/healthz", Arc::new(health), 200),
@@ -174,94 +170,45 @@ impl Skewed {
     }
 }
 
-fn median(rates: &[f64]) -> f64 {
-    let mut sorted = rates.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted[sorted.len() / 2]
-}
-
-fn request(method: &str, path: &str, token: &str, body: &str) -> Vec<u8> {
-    format!(
-        "{method} {path} HTTP/1.1\r\nHost: town\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n\
-         Content-Length: {}\r\n\r\n{body}",
-        body.len()
-    )
-    .into_bytes()
-}
-
-/// A temporary database with a community and a product to buy.
+/// A database with a community and a product to buy.
 struct Town {
-    folder: tempfile::TempDir,
+    shop: Shop,
     posts: i64,
-    tokens: Vec<String>,
+}
+
+impl Deref for Town {
+    type Target = Shop;
+
+    fn deref(&self) -> &Shop {
+        &self.shop
+    }
 }
 
 impl Town {
     fn make(posts: i64) -> Self {
-        let mut town = Self { folder: tempfile::tempdir().unwrap(), posts, tokens: Vec::new() };
-        town.run(&["seed", "--users", &USERS.to_string()]);
-        let mut product = vec!["product", "add", "--id", "hot", "--name", "hot", "--type", "reservation"];
-        product.extend(["--price", "1000", "--stock", "500000000"]);
-        town.run(&product);
-        fill(&mut Connection::open(town.database()).unwrap(), posts);
-        town.tokens = town.run(&["user", "token", "--all"]).lines().map(str::to_owned).collect();
-        town
-    }
-
-    fn database(&self) -> PathBuf {
-        self.folder.path().join("town.db")
-    }
-
-    fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_preorder"));
-        command
-            .current_dir(self.folder.path())
-            .args(["--db", &format!("sqlite:{}", self.database().display())])
-            .env("PREORDER_LIMITS_ADDRESS_PER_SECOND", "0")
-            .env("PREORDER_LIMITS_ACCOUNT_PER_SECOND", "0")
-            .env("PREORDER_PAYMENT_SIMULATED_ABANDON_RATE", "0")
-            .env("PREORDER_PAYMENT_SIMULATED_DECLINE_RATE", "0")
-            .env("PREORDER_JWT_ACCESS_MINUTES", "60");
-        command
-    }
-
-    fn run(&self, arguments: &[&str]) -> String {
-        let output = self.command().args(arguments).output().unwrap();
-        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    fn serve(&self) -> Server {
-        let mut process = self
-            .command()
-            .args(["serve", "--listen", "127.0.0.1:0", "--until-stdin-closes"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let address = line.trim().rsplit_once("http://").expect("the server tells its URL").1.to_owned();
-        Server { process, address }
+        let shop = Shop::make(USERS, |shop| {
+            shop.sell("hot", "500000000", &[]);
+            fill(&mut Connection::open(shop.database()).unwrap(), posts);
+        });
+        Self { shop, posts }
     }
 
     /// The reader's request for a page, found by paging there.
     async fn page(&self, client: &mut Client, path: &str, number: usize) -> Vec<u8> {
         let mut next = path.to_owned();
         for _ in 1..number {
-            let answer = client.ask(&request("GET", &next, &self.tokens[0], "")).await;
+            let answer = client.ask(&request("GET", &next, &self.tokens[0], "", "")).await;
             let body = answer.split_once("\r\n\r\n").unwrap().1;
             let page: serde_json::Value = serde_json::from_str(body).unwrap();
             next = format!("{path}&cursor={}", page["nextCursor"].as_str().expect("there are as many pages"));
         }
-        request("GET", &next, &self.tokens[0], "")
+        request("GET", &next, &self.tokens[0], "", "")
     }
 
     /// A commit that makes every page forgotten: somebody changes their profile.
     fn stir_everything(&self, round: usize) -> Vec<u8> {
         let token = &self.tokens[usize::try_from(USERS).unwrap() - 1];
-        request("PATCH", "/users/me", token, &format!(r#"{{"greeting":"{round}"}}"#))
+        request("PATCH", "/users/me", token, "", &format!(r#"{{"greeting":"{round}"}}"#))
     }
 
     /// A commit that the page does not show: somebody outside the circle follows somebody, or follows them no more.
@@ -272,25 +219,8 @@ impl Town {
             &format!("/activity/follows/{}", USERS - 1),
             &self.tokens[usize::try_from(USERS).unwrap() - 1],
             "",
+            "",
         )
-    }
-
-    fn audit(&self) {
-        let audit = self.command().arg("audit").output().unwrap();
-        assert!(audit.status.success(), "{}", String::from_utf8_lossy(&audit.stdout));
-    }
-}
-
-/// A running server; it stops when it is dropped.
-struct Server {
-    process: Child,
-    address: String,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        drop(self.process.stdin.take());
-        drop(self.process.wait());
     }
 }
 
@@ -371,71 +301,4 @@ impl Log<'_> {
         self.town.prepare_cached(sql).unwrap().execute(values).unwrap();
         self.last
     }
-}
-
-/// One connection.
-struct Client {
-    stream: TcpStream,
-    buffer: Vec<u8>,
-}
-
-impl Client {
-    async fn connect(server: &Server) -> Self {
-        let stream = TcpStream::connect(&server.address).await.unwrap();
-        stream.set_nodelay(true).unwrap();
-        Self { stream, buffer: vec![0; 131_072] }
-    }
-
-    /// Sends a request and reads its answer up to its end and no further.
-    async fn ask(&mut self, request: &[u8]) -> &str {
-        self.stream.write_all(request).await.unwrap();
-        let (mut read, mut end) = (0, None);
-        while end.is_none_or(|end| read < end) {
-            let more = self.stream.read(&mut self.buffer[read..]).await.unwrap();
-            assert!(more > 0, "the server closed a connection");
-            read += more;
-            end = end.or_else(|| end_of(&self.buffer[..read]));
-        }
-        std::str::from_utf8(&self.buffer[..read]).unwrap()
-    }
-}
-
-/// Where an answer ends, once its head is there.
-fn end_of(answer: &[u8]) -> Option<usize> {
-    let head = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n")?;
-    let name = b"content-length: ";
-    let at = answer[..head].windows(name.len()).position(|bytes| bytes.eq_ignore_ascii_case(name))? + name.len();
-    let digits = answer[at..].iter().take_while(|byte| byte.is_ascii_digit());
-    Some(head + 4 + digits.fold(0, |length, digit| length * 10 + usize::from(digit - b'0')))
-}
-
-type Make = Arc<dyn Fn(usize) -> Vec<u8> + Send + Sync>;
-
-/// Answers a second, all of them with `status`.
-async fn rate(server: &Server, make: Make, status: u16) -> f64 {
-    let expected = format!("HTTP/1.1 {status} ");
-    let (next, answers, over) =
-        (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
-    let started = Instant::now();
-    let mut connections = Vec::new();
-    for _ in 0..CONNECTIONS {
-        let mut client = Client::connect(server).await;
-        let (make, expected) = (Arc::clone(&make), expected.clone());
-        let (next, answers, over) = (Arc::clone(&next), Arc::clone(&answers), Arc::clone(&over));
-        connections.push(tokio::spawn(async move {
-            while !over.load(Ordering::Relaxed) {
-                let answer = client.ask(&make(next.fetch_add(1, Ordering::Relaxed))).await;
-                assert!(answer.starts_with(&expected), "{answer}");
-                answers.fetch_add(1, Ordering::Relaxed);
-            }
-        }));
-    }
-    tokio::time::sleep(ROUND).await;
-    over.store(true, Ordering::Relaxed);
-    for connection in connections {
-        connection.await.unwrap();
-    }
-    #[expect(clippy::cast_precision_loss, reason = "a rate is told in four digits")]
-    let answers = answers.load(Ordering::Relaxed) as f64;
-    answers / started.elapsed().as_secs_f64()
 }
