@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::State;
+use axum::response::Response;
 use serde::Deserialize;
 
 use super::Pages;
@@ -106,9 +107,9 @@ struct Back {
 
 impl Back {
     /// Back to where the thing stands on the page.
-    fn to(&self, thing: &str) -> Answer {
+    fn to(&self, thing: &str) -> Response {
         let path = local(self.back.as_deref());
-        Ok(see_other(&format!("{}#{thing}", path.split('#').next().unwrap_or_default())))
+        see_other(&format!("{}#{thing}", path.split('#').next().unwrap_or_default()))
     }
 }
 
@@ -122,7 +123,7 @@ async fn unlike(State(pages): State<Arc<Pages>>, Path(id): Path<PostId>, form: F
 
 async fn set_liked(pages: &Pages, id: PostId, Form(visit, back): Form<Back>, liked: bool) -> Answer {
     pages.activity.set_post_liked(visit.member()?.user, id, liked).await?;
-    back.to(&format!("post-{id}"))
+    Ok(back.to(&format!("post-{id}")))
 }
 
 async fn delete(State(pages): State<Arc<Pages>>, Path(id): Path<PostId>, Form(visit, _): Form<Back>) -> Answer {
@@ -163,7 +164,7 @@ async fn unlike_comment(State(pages): State<Arc<Pages>>, Path(id): Path<CommentI
 
 async fn set_comment_liked(pages: &Pages, id: CommentId, Form(visit, back): Form<Back>, liked: bool) -> Answer {
     pages.activity.set_comment_liked(visit.member()?.user, id, liked).await?;
-    back.to(&format!("comment-{id}"))
+    Ok(back.to(&format!("comment-{id}")))
 }
 
 async fn delete_comment(
@@ -172,5 +173,5 @@ async fn delete_comment(
     Form(visit, back): Form<Back>,
 ) -> Answer {
     pages.activity.delete_comment(visit.member()?, id).await?;
-    back.to("comments")
+    Ok(back.to("comments"))
 }

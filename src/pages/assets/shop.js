@@ -66,7 +66,7 @@ function show(stock) {
   if (!place) return;
   for (const name of ["available", "held", "sold"]) {
     for (const spot of all(`[data-${name}]`, place)) {
-      const text = (spot.dataset.text || "{0}").replace("{0}", number(stock[name]));
+      const text = (spot.dataset.text || "{0}").replace("{0}", number(stock[name])).replace("{1}", number(stock.total));
       if (spot.textContent === text) continue;
       spot.textContent = text;
       spot.classList.remove("pulse");

@@ -51,7 +51,7 @@ pub(super) const WORDS: Words = Words {
         opens_in: "Opens in",
         closes_in: "Closes in",
         left: "{0} left",
-        of_total: "of {0}",
+        left_of: "{0} left of {1}",
     },
     buying: Buying {
         stock: "Stock",

@@ -51,7 +51,7 @@ pub(super) const WORDS: Words = Words {
         opens_in: "오픈까지",
         closes_in: "마감까지",
         left: "{0}개 남음",
-        of_total: "전체 {0}개",
+        left_of: "{1}개 중 {0}개 남음",
     },
     buying: Buying {
         stock: "재고",

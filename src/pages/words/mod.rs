@@ -38,7 +38,7 @@ words! {
     }
     /// The products, and a product.
     Shop {
-        title, lead, all, reservation, general, none, open, upcoming, closed, sold_out, opens_in, closes_in, left, of_total,
+        title, lead, all, reservation, general, none, open, upcoming, closed, sold_out, opens_in, closes_in, left, left_of,
     }
     /// Buying a product.
     Buying {
