@@ -67,6 +67,7 @@ pub(super) const WORDS: Words = Words {
         hold_hint: "What is held for you waits {0} for your payment.",
         sign_in_to_buy: "Sign in to buy",
         all_gone: "All of it is sold or being paid. Units that somebody gives back are on sale again at once.",
+        back_on_sale: "There are some again",
         is_closed: "The sale is over.",
         sold_out: "Too late: not enough units are left. Nothing was ordered.",
         limit_reached: "That is more than one buyer may have. Nothing was ordered; see your orders.",

@@ -67,6 +67,7 @@ pub(super) const WORDS: Words = Words {
         hold_hint: "잡아 둔 수량은 {0} 동안 결제를 기다립니다.",
         sign_in_to_buy: "로그인하고 구매",
         all_gone: "모두 판매되었거나 결제 중입니다. 취소된 수량은 바로 다시 판매됩니다.",
+        back_on_sale: "다시 구매할 수 있습니다",
         is_closed: "판매가 끝났습니다.",
         sold_out: "한발 늦었습니다. 남은 수량이 부족하여 주문되지 않았습니다.",
         limit_reached: "1인당 구매 한도를 넘어 주문되지 않았습니다. 내 주문을 확인하세요.",

@@ -43,7 +43,7 @@ words! {
     /// Buying a product.
     Buying {
         stock, available, held, sold, quantity, limit, limit_one, buy, enter, order, hold_hint, sign_in_to_buy,
-        all_gone, is_closed, sold_out, limit_reached, not_open, closed, not_a_reservation, bad_quantity, used_form,
+        all_gone, back_on_sale, is_closed, sold_out, limit_reached, not_open, closed, not_a_reservation, bad_quantity, used_form,
     }
     /// A buyer's orders.
     Orders {
