@@ -14,11 +14,12 @@ use super::engine::BATCH_MAX;
 use crate::kernel::clock::{Clock, Timestamp};
 
 /// How long a purchase may wait, in microseconds. What it waits before the door and on the wire comes on top.
-const TARGET_US: i64 = 100_000;
+const TARGET_US: i64 = 75_000;
 /// How long answers are counted before they are judged: long enough for several batches.
-const SLICE_US: i64 = TARGET_US / 2;
-/// How many slices the pace is taken from: the best of them, so that a hiccup of the disk is no reason to refuse.
-const SLICES: usize = 4;
+const SLICE_US: i64 = TARGET_US;
+/// What part of the best pace is forgotten with every slice: half of it in less than two seconds. A hiccup of the disk is
+/// no reason to refuse. Nor is a pace that falls because refusals take the processors: fewer and fewer would get in.
+const FORGOTTEN: i64 = 32;
 /// So many may always wait: one batch. A disk so slow that they take longer is not helped by smaller ones.
 const ROOM_MIN: usize = BATCH_MAX;
 
@@ -31,8 +32,8 @@ struct Backlog {
     answered: i64,
     /// How long those who were answered had waited, in all.
     waited_us: i64,
-    /// How many were answered within the target's time, in the last slices in which purchases waited; the newest first.
-    paces: [i64; SLICES],
+    /// How many are answered within the target's time: the best that was lately seen while purchases waited.
+    pace: i64,
     /// Whether purchases wait too long, or would soon.
     crowded: bool,
 }
@@ -40,7 +41,7 @@ struct Backlog {
 impl Backlog {
     /// Nobody waits, and nothing is known.
     fn empty(now: Timestamp) -> Self {
-        Self { waiting: 0, since: now, answered: 0, waited_us: 0, paces: [0; SLICES], crowded: false }
+        Self { waiting: 0, since: now, answered: 0, waited_us: 0, pace: 0, crowded: false }
     }
 
     /// Whether whoever comes now would wait too long.
@@ -51,8 +52,7 @@ impl Backlog {
 
     /// How many may wait when it is crowded.
     fn room(&self) -> usize {
-        let pace = self.paces.iter().copied().max().unwrap_or_default();
-        usize::try_from(pace).unwrap_or_default().max(ROOM_MIN)
+        usize::try_from(self.pace).unwrap_or_default().max(ROOM_MIN)
     }
 
     fn enter(&mut self, now: Timestamp) {
@@ -94,10 +94,7 @@ impl Backlog {
         }
         self.crowded = self.waited_us / self.answered > TARGET_US / 2;
         if self.crowded {
-            self.paces.rotate_right(1);
-            self.paces[0] = self.answered * TARGET_US / length;
-        } else {
-            self.paces = [0; SLICES];
+            self.pace = (self.pace - self.pace / FORGOTTEN).max(self.answered * TARGET_US / length);
         }
         (self.since, self.answered, self.waited_us) = (now, 0, 0);
     }
