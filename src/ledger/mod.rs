@@ -34,7 +34,7 @@ pub use model::*;
 pub use queries::OrderFilter;
 
 use self::audit::Audit;
-use self::backlog::{Waiters, Waiting};
+use self::backlog::Waiters;
 use self::board::Board;
 use self::engine::Engine;
 use self::sqlite::{REMEMBERED_MAX, SqliteLedger};
@@ -142,7 +142,9 @@ impl Ledger {
         let outcome = self.engine.submit(command);
         async move {
             let Outcome { result, replayed } = outcome.await?;
-            waiting.map(Waiting::end);
+            if let Some(waiting) = waiting {
+                waiting.end();
+            }
             match result {
                 Ok(done) => Ok((done, replayed)),
                 Err(refusal) => Err(Error::from(refusal).replayed(replayed)),
