@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
+use axum::http::Method;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -84,7 +85,9 @@ pub fn rooms(app: &App, targets: &Targets) -> Routes {
 /// Puts the door in front of `rooms`.
 #[must_use]
 pub fn behind_door(app: &App, rooms: Routes) -> Door {
-    Door::new(Arc::clone(&app.users), &app.config.limits, rooms.into_router())
+    let payments = Arc::clone(&app.payments);
+    let room = move |method: &Method, path: &str| payments::http::has_room(&payments, method, path);
+    Door::new(Arc::clone(&app.users), &app.config.limits, rooms.into_router(), Box::new(room))
 }
 
 fn probes(db: Db) -> Routes {
