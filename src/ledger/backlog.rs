@@ -15,10 +15,10 @@ use super::engine::BATCH_MAX;
 use crate::kernel::clock::{Clock, Timestamp};
 
 /// How long a purchase may wait, in microseconds. What it waits before the door comes on top.
-const TARGET_US: i64 = 50_000;
+const TARGET_US: i64 = 200_000;
 /// How long answers are counted before they are judged: long enough for several batches.
-const SLICE_US: i64 = TARGET_US * 3 / 2;
-/// What part of the best pace is forgotten with every slice: half of it in less than two seconds. A hiccup of the disk is
+const SLICE_US: i64 = TARGET_US / 2;
+/// What part of the best pace is forgotten with every slice: half of it in about two seconds. A hiccup of the disk is
 /// no reason to refuse. Nor is a pace that falls because refusals take the processors: fewer and fewer would get in.
 const FORGOTTEN: i64 = 32;
 /// So many may always wait: the batch that is being written and the next one. A disk so slow that they take longer is not
@@ -229,7 +229,7 @@ mod tests {
             tenths in 13_i64..50,
         ) {
             let mut shop = Simulation::new();
-            let opening = shop.run(pace * tenths / 10, pace, SECOND_US / 2);
+            let opening = shop.run(pace * tenths / 10, pace, SECOND_US);
             prop_assert!(opening.refused > 0);
             let seen = shop.run(pace * tenths / 10, pace, 2 * SECOND_US);
             let longest = seen.waits_us.iter().max().unwrap();
