@@ -22,6 +22,7 @@ mod ledger;
 mod mail;
 mod newsfeed;
 mod newsfeed_stream;
+mod overload;
 mod pages;
 mod payments;
 mod products;
