@@ -8,7 +8,6 @@ use crate::kernel::clock::Clock;
 use crate::kernel::error::Error;
 use crate::ledger::Ledger;
 use crate::newsfeed::{MayListen, Newsfeed};
-use crate::pages::Pages;
 use crate::payments::{Payments, Provider, Simulated};
 use crate::products::Products;
 use crate::purchases::Purchases;
@@ -40,8 +39,6 @@ pub struct App {
     pub activity: Arc<Activity>,
     /// Feeds, views of activities, and their stream.
     pub newsfeed: Arc<Newsfeed>,
-    /// The web pages over all of these.
-    pub pages: Arc<Pages>,
 }
 
 impl App {
@@ -71,28 +68,14 @@ impl App {
         let activity = Activity::new(db.clone(), Arc::clone(&clock));
         let standing = Arc::clone(&users);
         let may_listen: MayListen = Arc::new(move |actor| standing.may_still_act(actor).is_ok());
-        let products = Products::new(db.clone(), Arc::clone(&clock), Arc::clone(&ledger));
-        let payments = Payments::new(Arc::clone(&ledger), provider);
-        let purchases = Purchases::new(Arc::clone(&ledger));
-        let newsfeed = Newsfeed::new(db.clone(), Arc::clone(&activity), may_listen);
-        let pages = Pages::new(Pages {
-            users: Arc::clone(&users),
-            products: Arc::clone(&products),
-            payments: Arc::clone(&payments),
-            purchases: Arc::clone(&purchases),
-            activity: Arc::clone(&activity),
-            newsfeed: Arc::clone(&newsfeed),
-            clock: Arc::clone(&clock),
-        });
         Ok(Self {
             users,
-            products,
+            products: Products::new(db.clone(), Arc::clone(&clock), Arc::clone(&ledger)),
             stock: StockRoom::new(Arc::clone(&ledger), clock.now()),
-            payments,
-            purchases,
-            newsfeed,
+            payments: Payments::new(Arc::clone(&ledger), provider),
+            purchases: Purchases::new(Arc::clone(&ledger)),
+            newsfeed: Newsfeed::new(db.clone(), Arc::clone(&activity), may_listen),
             activity,
-            pages,
             config: config.clone(),
             ledger,
             db,

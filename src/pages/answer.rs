@@ -54,25 +54,25 @@ pub(super) type Answer = Result<Response, NotNow>;
 
 /// A page.
 pub(super) fn page(visit: &Visit, template: &impl Template) -> Answer {
-    Ok(rendered(visit, StatusCode::OK, template))
+    Ok(rendered(visit, StatusCode::OK, template)?)
 }
 
 /// A page that tells of an error by itself, such as a form with the faults beside its fields.
 pub(super) fn told(visit: &Visit, error: Error, template: &impl Template) -> Answer {
     let status = HttpError::from(error).into_response().status();
-    Ok(rendered(visit, status, template))
+    Ok(rendered(visit, status, template)?)
 }
 
 /// A page with any status.
-pub(super) fn rendered(visit: &Visit, status: StatusCode, template: &impl Template) -> Response {
-    let html = match template.render() {
-        Ok(html) => html,
-        Err(error) => return HttpError::from(Error::internal(format!("a page: {error}"))).into_response(),
-    };
+///
+/// # Errors
+/// When it can't be written.
+pub(super) fn rendered(visit: &Visit, status: StatusCode, template: &impl Template) -> Result<Response, Error> {
+    let html = template.render().map_err(|error| Error::internal(format!("a page: {error}")))?;
     let mut response = (status, Body::from(html)).into_response();
     write_headers(visit, response.headers_mut());
     response.extensions_mut().insert(Told);
-    response
+    Ok(response)
 }
 
 fn write_headers(visit: &Visit, headers: &mut HeaderMap) {

@@ -16,10 +16,14 @@
 mod account;
 mod answer;
 mod assets;
+mod feed;
 mod form;
 mod home;
 mod item;
+mod me;
 mod orders;
+mod people;
+mod post;
 mod settings;
 mod shop;
 mod show;
@@ -31,6 +35,7 @@ use std::sync::Arc;
 
 use axum::extract::Request;
 
+pub use self::shop::is_purchase;
 use self::visit::Visit;
 use crate::activity::Activity;
 use crate::http::{ErrorPage, Routes};
@@ -60,12 +65,6 @@ pub struct Pages {
 }
 
 impl Pages {
-    /// Pages over these services.
-    #[must_use]
-    pub fn new(services: Self) -> Arc<Self> {
-        Arc::new(services)
-    }
-
     /// How an error is shown to whoever sends `request`.
     #[must_use]
     pub fn error_page(&self, request: &Request) -> ErrorPage {
@@ -75,12 +74,17 @@ impl Pages {
 }
 
 /// The routes of the pages.
+#[must_use]
 pub fn routes(pages: Arc<Pages>) -> Routes {
     Routes::new()
         .merge(assets::routes())
         .merge(home::routes())
         .merge(shop::routes())
         .merge(orders::routes())
+        .merge(feed::routes())
+        .merge(post::routes())
+        .merge(people::routes())
+        .merge(me::routes())
         .merge(account::routes())
         .merge(settings::routes())
         .with_state(pages)

@@ -36,6 +36,16 @@ struct Line {
     name: String,
 }
 
+impl Line {
+    fn badge(&self) -> &'static str {
+        badge(self.order.state)
+    }
+
+    fn state_word(&self, visit: &Visit) -> &'static str {
+        state_word(visit, self.order.state)
+    }
+}
+
 #[derive(Template)]
 #[template(path = "orders.html")]
 struct OrdersPage<'a> {
@@ -83,6 +93,14 @@ struct OrderPage<'a> {
 }
 
 impl OrderPage<'_> {
+    fn badge(&self) -> &'static str {
+        badge(self.order.state)
+    }
+
+    fn state_word(&self) -> &'static str {
+        state_word(self.v, self.order.state)
+    }
+
     fn is_held(&self) -> bool {
         self.order.state == OrderState::Held
     }
@@ -125,7 +143,7 @@ impl OrderPage<'_> {
 }
 
 /// The kind of badge for a state, for `ui::badge`.
-fn badge(state: &OrderState) -> &'static str {
+fn badge(state: OrderState) -> &'static str {
     match state {
         OrderState::Held => "soon",
         OrderState::Completed => "good",
@@ -134,7 +152,7 @@ fn badge(state: &OrderState) -> &'static str {
     }
 }
 
-fn state_word(visit: &Visit, state: &OrderState) -> &'static str {
+fn state_word(visit: &Visit, state: OrderState) -> &'static str {
     let t = &visit.t.orders;
     match state {
         OrderState::Held => t.state_held,

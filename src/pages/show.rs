@@ -86,6 +86,16 @@ impl Visit {
         }
     }
 
+    /// A length of time: a span without what is nothing.
+    pub(super) fn length(&self, seconds: impl Given<i64>) -> String {
+        let span = self.span(seconds);
+        match span.split_once(' ') {
+            Some((whole, rest)) if rest.starts_with('0') && !whole.starts_with('0') => whole.to_owned(),
+            Some((whole, rest)) if whole.starts_with('0') => rest.to_owned(),
+            _ => span,
+        }
+    }
+
     /// A span of time in words of minutes and seconds, or of days and hours.
     pub(super) fn span(&self, seconds: impl Given<i64>) -> String {
         let seconds = seconds.given().max(0);
@@ -97,6 +107,12 @@ impl Visit {
             _ => [(minutes, t.minutes), (rest, t.seconds)],
         };
         parts.map(|(number, unit)| format!("{number}{unit}")).join(" ")
+    }
+
+    /// What stands for somebody who has no image.
+    #[expect(clippy::unused_self, reason = "templates call it")]
+    pub(super) fn initial(&self, name: &str) -> String {
+        initial(name)
     }
 
     /// Where the style is.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::header::{HOST, HeaderName, HeaderValue, REFERER};
 use axum::http::request::Parts;
+use axum::http::uri::PathAndQuery;
 use axum::http::{Extensions, HeaderMap, Method, Uri};
 
 use super::Pages;
@@ -178,10 +179,15 @@ impl Visit {
         }
     }
 
-    /// The mark of the link to `path` in the navigation.
+    /// Whether the page belongs to the part of the shop that the navigation leads to at `path`.
     pub(super) fn is_at(&self, path: &str) -> bool {
-        let here = self.here.split('?').next().unwrap_or_default();
-        here == path || (path != "/" && here.strip_prefix(path).is_some_and(|rest| rest.starts_with('/')))
+        let here = self.here.split(['?', '#']).next().unwrap_or_default();
+        let part = match here.split('/').nth(1).unwrap_or_default() {
+            "shop" => "",
+            "posts" | "people" => "feed",
+            part => part,
+        };
+        path.strip_prefix('/') == Some(part)
     }
 }
 
@@ -213,7 +219,7 @@ impl FromRequestParts<Arc<Pages>> for Member {
 /// The page that somebody looks at. What a form is sent to is no page: then it is the one that the browser says it was on.
 fn here(method: &Method, uri: &Uri, headers: &HeaderMap) -> String {
     if matches!(*method, Method::GET | Method::HEAD) {
-        let here = uri.path_and_query().map(|here| here.as_str());
+        let here = uri.path_and_query().map(PathAndQuery::as_str);
         return local(here).to_owned();
     }
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());

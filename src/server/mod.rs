@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
+use axum::http::Method;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -76,7 +77,7 @@ pub fn rooms(app: &App, targets: &Targets) -> Routes {
         (Target::Purchases, purchases::http::routes(Arc::clone(&app.purchases))),
         (Target::Newsfeed, newsfeed::http::routes(Arc::clone(&app.newsfeed))),
         (Target::Activity, activity::http::routes(Arc::clone(&app.activity))),
-        (Target::Pages, pages::routes(Arc::clone(&app.pages))),
+        (Target::Pages, pages::routes(people::pages(app))),
     ];
     rooms
         .into_iter()
@@ -87,8 +88,16 @@ pub fn rooms(app: &App, targets: &Targets) -> Routes {
 /// Puts the door in front of `rooms`.
 #[must_use]
 pub fn behind_door(app: &App, rooms: Routes) -> Door {
-    let people = People::of(&app.pages, rooms.list()).map(|people| Arc::new(people) as Arc<dyn ForPeople>);
-    Door::new(Arc::clone(&app.users), &app.config.limits, rooms.into_router(), people)
+    let people = People::of(app, rooms.list()).map(|people| Arc::new(people) as Arc<dyn ForPeople>);
+    let payments = Arc::clone(&app.payments);
+    let room = move |method: &Method, path: &str| {
+        if pages::is_purchase(method, path) {
+            payments.has_room()
+        } else {
+            payments::http::has_room(&payments, method, path)
+        }
+    };
+    Door::new(Arc::clone(&app.users), &app.config.limits, rooms.into_router(), people, Box::new(room))
 }
 
 fn probes(db: Db) -> Routes {

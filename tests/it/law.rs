@@ -35,7 +35,6 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "kernel",
             "newsfeed",
             "ledger",
-            "pages",
             "payments",
             "products",
             "purchases",
@@ -170,8 +169,8 @@ impl Home {
                 return Some(format!("{path} names {written}; '{own}' does not know '{part}'"));
             }
         }
-        // The command line and the server stand above all rooms, with or without a layer.
-        let over_all = matches!(own, "cli" | "server" | "app");
+        // The command line, the pages and the server stand above all rooms, with or without a layer.
+        let over_all = matches!(own, "cli" | "pages" | "server" | "app");
         let (below, wanted) = (self.layer, layer(target.get(1)?));
         match (below, wanted) {
             _ if over_all => None,

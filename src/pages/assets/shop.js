@@ -60,13 +60,12 @@ addEventListener("pageshow", () => all("form[data-sent]").forEach((form) => {
 
 // Stock, as it moves: from the stream, or else by asking now and then.
 const shown = new Map(all("[data-stock]").map((place) => [place.dataset.stock, place]));
-const said = new Map();
 function show(stock) {
   const place = shown.get(stock.productId);
   if (!place) return;
   for (const name of ["available", "held", "sold"]) {
     for (const spot of all(`[data-${name}]`, place)) {
-      const text = (spot.dataset.text || "{0}").replace("{0}", number(stock[name]));
+      const text = (spot.dataset.text || "{0}").replace("{0}", number(stock[name])).replace("{1}", number(stock.total));
       if (spot.textContent === text) continue;
       spot.textContent = text;
       spot.classList.remove("pulse");
@@ -83,12 +82,22 @@ function show(stock) {
     badge.textContent = gone ? badge.dataset.gone : badge.dataset.badge;
     badge.className = gone ? "badge bad" : "badge open";
   }
-  // Not each unit is read out, but how it stands every few seconds.
+  for (const spot of all("[data-back-now]", place)) spot.hidden = stock.available === 0;
+  for (const spot of all("[data-gone-now]", place)) spot.hidden = stock.available > 0;
   const spoken = place.querySelector("[data-spoken]");
-  if (spoken && !(Date.now() - said.get(stock.productId) < 5000)) {
-    said.set(stock.productId, Date.now());
-    spoken.textContent = spoken.dataset.text.replace("{0}", number(stock.available));
-  }
+  if (spoken) speak(spoken, spoken.dataset.text.replace("{0}", number(stock.available)));
+}
+// Not each unit is read out, but how it stands every few seconds.
+function speak(spot, text) {
+  const waits = spot.next !== undefined;
+  const first = spot.last === undefined;
+  spot.next = text;
+  if (first) spot.last = text; // the page said so already
+  if (waits) return;
+  setTimeout(() => {
+    if (spot.next !== spot.last) spot.textContent = spot.last = spot.next;
+    spot.next = undefined;
+  }, 3000);
 }
 async function poll() {
   const pause = shown.size > 1 ? 6000 : 2000;
@@ -103,15 +112,28 @@ async function poll() {
     }
   }
 }
-let polling = false;
+// A stream takes one of the few connections that a browser has to a server, so a page that nobody sees gives it back.
 if (shown.size) {
-  const [only] = shown.keys();
-  const stream = new EventSource(shown.size > 1 ? "/stocks/stream" : `/stocks/stream?productId=${encodeURIComponent(only)}`);
-  stream.addEventListener("stock", (event) => show(JSON.parse(event.data)));
-  stream.addEventListener("error", () => {
-    if (stream.readyState !== EventSource.CLOSED) return; // the browser comes back by itself
-    stream.close();
-    if (!polling) poll();
-    polling = true;
-  });
+  const query = [...shown.keys()].map((id) => `productId=${encodeURIComponent(id)}`).join("&");
+  let stream;
+  let polling = false;
+  const listen = () => {
+    if (polling || document.hidden || stream) return;
+    stream = new EventSource(`/stocks/stream?${query}`);
+    stream.addEventListener("stock", (event) => show(JSON.parse(event.data)));
+    stream.addEventListener("error", () => {
+      if (!stream || stream.readyState !== EventSource.CLOSED) return; // the browser comes back by itself
+      hush();
+      polling = true;
+      poll();
+    });
+  };
+  const hush = () => {
+    stream?.close();
+    stream = undefined;
+  };
+  document.addEventListener("visibilitychange", () => (document.hidden ? hush() : listen()));
+  addEventListener("pagehide", hush);
+  addEventListener("pageshow", listen);
+  listen();
 }
