@@ -42,12 +42,41 @@ async fn buys(window: &Window) {
     window.click("summary").await;
     window.click("form[action$='/refund'] button").await;
     window.sees("This order was refunded").await;
+
+    talks(window).await;
     window.click("button[formaction='/signout']").await;
     window.find("nav a[href='/signin']").await;
 }
 
+/// Writes a post, likes it, comments, follows somebody, changes the profile.
+async fn talks(window: &Window) {
+    window.go("/feed").await;
+    window.click("details summary").await;
+    window.fill("title", "<b>I got one</b>").await;
+    window.fill("content", "드디어 성공! <script>alert(1)</script>").await;
+    window.click("form[action='/feed'] button").await;
+    window.sees("<b>I got one</b>").await;
+    window.go("/feed").await;
+    window.click("a[href^='/posts/']").await;
+    window.sees("<script>alert(1)</script>").await;
+    window.click("form[action$='/like'] button").await;
+    window.find("form[action$='/unlike']").await;
+    window.fill("content", "축하해요").await;
+    window.click("form[action$='/comments'] button").await;
+    window.sees("축하해요").await;
+    window.go("/people/1").await;
+    window.click("form[action$='/follow'] button").await;
+    window.find("form[action$='/unfollow']").await;
+    window.go("/me").await;
+    window.fill("name", "앤").await;
+    window.click("form[action='/me'] button").await;
+    window.go("/feed").await;
+    window.sees("앤").await;
+}
+
 async fn a_shop() -> TestApp {
     let app = TestApp::with(all_pay).await;
+    app.account("somebody", Role::User).await;
     app.sell(reservation("100", 10)).await;
     app.sell(general("120", 10)).await;
     app
@@ -124,7 +153,8 @@ async fn tour(looks: Looks) {
     for draft in [sold_out, upcoming] {
         app.sell(draft).await;
     }
-    app.user("eve").await.buy("gone").await.ok(201);
+    let eve = app.member("eve").await;
+    eve.buy("gone").await.ok(201);
     let ann = app.member("ann").await;
     let order = id(&ann.buy("100").await.ok(201));
     let held = id(&ann.enter("120", 2).await.ok(201));
@@ -147,6 +177,8 @@ async fn tour(looks: Looks) {
         ("/shop/gone", "product-sold-out"),
         ("/signin", "sign-in"),
         ("/signup", "sign-up"),
+        ("/feed", "feed"),
+        (&*format!("/posts/{post}"), "post"),
         ("/nothing-here", "not-found"),
     ] {
         look(path, name).await;
@@ -161,12 +193,33 @@ async fn tour(looks: Looks) {
         ("/orders", "orders"),
         (&*format!("/orders/{order}"), "order-completed"),
         (&*format!("/orders/{held}"), "order-held"),
+        ("/feed", "feed-signed-in"),
+        ("/feed?type=follow&sort=like", "feed-followed"),
+        (&*format!("/posts/{post}"), "post-signed-in"),
+        (&*format!("/people/{}", ann.id), "person-oneself"),
+        (&*format!("/people/{}", eve.id), "person"),
+        ("/me", "me"),
     ] {
         look(path, name).await;
     }
 }
 
-#[tokio::test]
-async fn every_page_wide_and_light_in_english() {
-    tour(Looks::default()).await;
+macro_rules! tours {
+    ($($name:ident: $width:literal, $dark:literal, $language:literal;)*) => {
+        $(#[tokio::test]
+        async fn $name() {
+            tour(Looks { width: $width, dark: $dark, language: $language, ..Looks::default() }).await;
+        })*
+    };
+}
+
+tours! {
+    every_page_wide_light_english: 1_280, false, "en";
+    every_page_wide_light_korean: 1_280, false, "ko";
+    every_page_wide_dark_english: 1_280, true, "en";
+    every_page_wide_dark_korean: 1_280, true, "ko";
+    every_page_narrow_light_english: 360, false, "en";
+    every_page_narrow_light_korean: 360, false, "ko";
+    every_page_narrow_dark_english: 360, true, "en";
+    every_page_narrow_dark_korean: 360, true, "ko";
 }
