@@ -1,6 +1,7 @@
 //! The newsfeed, profiles and one's own page.
 
 use image::ImageFormat;
+use preorder::config::MediaUrl;
 use preorder::kernel::actor::Role;
 use reqwest::Method;
 
@@ -29,23 +30,47 @@ async fn people_write_and_like_and_comment() {
 
     let page = bob.open(&path).await.is(200);
     assert!(!page.has_form(&format!("{path}/delete")));
-    let page = bob.submit(&page, &format!("{path}/like"), &[]).await.is(200).says(&["♥ 1"]);
+    let page = bob.submit(&page, &format!("{path}/like"), &[]).await.is(200).says(&["♥ Like 1"]);
     let page = bob.submit(&page, &format!("{path}/comments"), &[("content", "Me too")]).await.is(200);
     let page = page.says(&["Me too", "Comments: 1"]);
     let comment = page.html.split("action=\"/comments/").nth(1).unwrap().split('/').next().unwrap().to_owned();
     let page = bob.submit(&page, &format!("/comments/{comment}/like"), &[]).await.is(200);
     let page = bob.submit(&page, &format!("/comments/{comment}/unlike"), &[]).await.is(200);
-    let page = bob.submit(&page, &format!("{path}/unlike"), &[]).await.is(200).says(&["♡ 0"]);
+    let page = bob.submit(&page, &format!("{path}/unlike"), &[]).await.is(200).says(&["♡ Like 0"]);
     assert!(page.path.starts_with(&path));
     bob.submit(&page, &format!("/comments/{comment}/delete"), &[]).await.is(200).says(&["Comments: 0"]);
 
     // From the list, one stays in the list.
     let feed = bob.open("/feed?type=all&sort=like").await.is(200);
-    let feed = bob.submit(&feed, &format!("{path}/like"), &[]).await.is(200).says(&["♥ 1"]);
+    let feed = bob.submit(&feed, &format!("{path}/like"), &[]).await.is(200).says(&["♥ Like 1"]);
     assert!(feed.path.starts_with("/feed?type=all&sort=like#post-"), "{}", feed.path);
     let page = ann.open(&path).await;
     ann.submit(&page, &format!("{path}/delete"), &[]).await.is(200).does_not_say("A first post");
     bob.open(&path).await.is(404);
+}
+
+#[tokio::test]
+async fn a_comment_is_shown_to_its_author_however_many_there_are() {
+    let app = TestApp::start().await;
+    let (ann, _) = member(&app, "ann").await;
+    let post = write(&ann, "Much discussed", "?").await;
+    let number: i64 = post.path.rsplit('/').next().unwrap().parse().unwrap();
+    let bob = app.user("bob").await;
+    for index in 0..50 {
+        bob.comment(number, &format!("thought {index}")).await;
+    }
+    let comments = format!("{}/comments", post.path);
+    let page = ann.submit(&post, &comments, &[("content", "the last word")]).await.is(200).says(&["the last word"]);
+    page.says(&["First page"]).does_not_say("thought 0");
+    ann.open(&post.path).await.is(200).says(&["thought 0", "Next page"]).does_not_say("the last word");
+}
+
+#[tokio::test]
+async fn what_is_no_fault_of_whoever_typed_is_no_fault_beside_a_field() {
+    let app = TestApp::with(|config| config.media.url = MediaUrl::Folder("/dev/null/media".into())).await;
+    let (ann, _) = member(&app, "ann").await;
+    let page = ann.open("/me").await;
+    send_profile(&ann, &page, &[], Some(&drawn(ImageFormat::Png))).await.is(503).says(&["One moment, please"]);
 }
 
 #[tokio::test]
