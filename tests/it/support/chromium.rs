@@ -129,11 +129,6 @@ impl Window {
         }
     }
 
-    /// Whether anything is found by a CSS selector at this moment.
-    pub(crate) async fn has(&self, css: &str) -> bool {
-        !self.driver.find_all(By::Css(css)).await.unwrap().is_empty()
-    }
-
     /// Writes into the field with this name, in place of what is there.
     pub(crate) async fn fill(&self, name: &str, text: &str) {
         let field = self.find(&format!("[name='{name}']")).await;
@@ -178,9 +173,8 @@ impl Window {
              look();";
         // A page that is left while it is looked at takes its script along.
         let seen = async { while self.driver.execute_async(WAIT, vec![json!(text)]).await.is_err() {} };
-        if tokio::time::timeout(Duration::from_secs(15), seen).await.is_err() {
-            panic!("'{text}' does not come on {}:\n{}", self.path().await, self.text().await);
-        }
+        let is_seen = tokio::time::timeout(Duration::from_secs(15), seen).await.is_ok();
+        assert!(is_seen, "'{text}' does not come on {}:\n{}", self.path().await, self.text().await);
     }
 
     /// What a script returns.
