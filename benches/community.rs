@@ -1,8 +1,9 @@
 //! How fast the community is, as ratios within one run: `cargo bench --bench community`.
 //!
 //! Two databases with 10,000 users and 100,000 follows, one with 1,000 posts and one with 1,000,000, each served by
-//! `preorder serve` in a process of its own. A page is asked for by somebody who follows 100 authors. Before each page that
-//! is timed something is committed, so that no page comes from memory; the databases take turns.
+//! `preorder serve` in a process of its own. A page is asked for by somebody who follows 100 authors and is followed by
+//! them. Before each page that is timed something is committed: either something that does not concern the page, or
+//! something that makes every page forgotten, so that it is read from the database. The databases take turns.
 //!
 //! The rates are medians of interleaved rounds over 256 connections, with a client that writes ready-made bytes.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints, and ends where it fails")]
@@ -45,9 +46,10 @@ fn main() {
     large.audit();
 }
 
-/// Times pages that have to be read from the database.
+/// Times pages, as readers of a lively community get them and as they are read from the database.
 async fn pages(towns: [(&Town, &Server); 2]) {
-    println!("| page | 1,000 posts | 1,000,000 posts | ratio |\n| --- | --- | --- | --- |");
+    println!("| page | 1,000 posts | 1,000,000 posts | ratio | read, 1,000 posts | read, 1,000,000 posts | ratio |");
+    println!("| --- | --- | --- | --- | --- | --- | --- |");
     for path in [
         "/newsfeeds?type=all&sort=date",
         "/newsfeeds?type=all&sort=like",
@@ -58,23 +60,27 @@ async fn pages(towns: [(&Town, &Server); 2]) {
         "/newsfeeds/my-post-alarm?",
     ] {
         for number in [1, PAGE] {
-            let mut timed = [Vec::new(), Vec::new()];
             let mut clients = Vec::new();
             for (town, server) in towns {
                 let mut client = Client::connect(server).await;
                 let page = town.page(&mut client, path, number).await;
                 clients.push((town, client, page));
             }
-            for round in 0..PAGES_TIMED {
-                for ((town, client, page), timed) in clients.iter_mut().zip(&mut timed) {
-                    client.ask(&town.stir(round)).await;
-                    let began = Instant::now();
-                    client.ask(page).await;
-                    timed.push(began.elapsed().as_secs_f64() * 1e6);
+            print!("| `{path}`, page {number} ");
+            for stir in [Town::stir_elsewhere, Town::stir_everything] {
+                let mut timed = [Vec::new(), Vec::new()];
+                for round in 0..PAGES_TIMED {
+                    for ((town, client, page), timed) in clients.iter_mut().zip(&mut timed) {
+                        client.ask(&stir(town, round)).await;
+                        let began = Instant::now();
+                        client.ask(page).await;
+                        timed.push(began.elapsed().as_secs_f64() * 1e6);
+                    }
                 }
+                let [small, large] = timed.map(|times| median(&times));
+                print!("| {small:.0} µs | {large:.0} µs | {:.2} ", large / small);
             }
-            let [small, large] = timed.map(|times| median(&times));
-            println!("| `{path}`, page {number} | {small:.0} µs | {large:.0} µs | {:.2} |", large / small);
+            println!("|");
         }
     }
 }
@@ -208,8 +214,14 @@ impl Town {
         request("GET", &next, &self.tokens[0], "")
     }
 
-    /// A commit that moves nobody's page: somebody outside the circle follows somebody, or follows them no more.
-    fn stir(&self, round: usize) -> Vec<u8> {
+    /// A commit that makes every page forgotten: somebody changes their profile.
+    fn stir_everything(&self, round: usize) -> Vec<u8> {
+        let token = &self.tokens[usize::try_from(USERS).unwrap() - 1];
+        request("PATCH", "/users/me", token, &format!(r#"{{"greeting":"{round}"}}"#))
+    }
+
+    /// A commit that the page does not show: somebody outside the circle follows somebody, or follows them no more.
+    fn stir_elsewhere(&self, round: usize) -> Vec<u8> {
         let method = if round.is_multiple_of(2) { "PUT" } else { "DELETE" };
         request(
             method,

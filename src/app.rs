@@ -87,7 +87,7 @@ impl App {
         Ok(Self {
             users,
             products,
-            stock: StockRoom::new(Arc::clone(&ledger)),
+            stock: StockRoom::new(Arc::clone(&ledger), clock.now()),
             payments,
             purchases,
             newsfeed,

@@ -10,6 +10,7 @@
 //!   follows stay as well, so no count moves by it; nobody can begin to follow them.
 
 mod audit;
+mod concerns;
 mod follows;
 pub mod http;
 mod likes;
@@ -19,6 +20,7 @@ mod seeding;
 mod service;
 pub(crate) mod store;
 
+pub(crate) use concerns::Concern;
 pub use model::{ActivityKind, Comment, FollowState, LikeState, Person, Post, PostDraft, Since};
 pub use seeding::{Deed, DeedKind, SeedCounts, Seeded};
 pub use service::Activity;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::audit;
-use super::likes::{Likes, Touch};
+use super::likes::Likes;
 use super::model::{Comment, LikeState, Post, PostDraft, Since};
 use super::rules::{self, Words, comment_not_found, may_change, post_not_found};
 use super::store::{comments, posts};
@@ -76,7 +76,7 @@ impl Activity {
                 let old = Words { title: post.title, content: post.content };
                 let new = words.instead_of(&old);
                 if new != old {
-                    posts::update(conn, id, &new, now)?;
+                    posts::update(conn, (id, post.writer.id), &new, now)?;
                 }
                 posts::find(conn, id, Some(actor.user))?.ok_or_else(post_not_found)
             })
@@ -125,15 +125,8 @@ impl Activity {
     /// # Errors
     /// `404 post_not_found`.
     pub async fn set_post_liked(&self, user: UserId, id: PostId, liked: bool) -> Result<LikeState, Error> {
-        let (now, touch) = (self.clock.now(), self.likes.touch(user));
-        let (state, _touch): (_, Touch) = self
-            .db
-            .write(move |conn| {
-                let state = posts::set_liked(conn, id, user, liked, now)?.ok_or_else(post_not_found)?;
-                Ok((state, touch))
-            })
-            .await?;
-        Ok(state)
+        let now = self.clock.now();
+        self.db.write(move |conn| posts::set_liked(conn, id, user, liked, now)?.ok_or_else(post_not_found)).await
     }
 
     /// Which of `posts` a user likes, in their order; from memory as a rule.

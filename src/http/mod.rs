@@ -6,6 +6,7 @@
 
 mod auth;
 mod body;
+pub mod events;
 mod idempotency;
 mod language;
 mod origin;

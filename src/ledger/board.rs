@@ -5,6 +5,8 @@
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 
+use tokio::sync::watch;
+
 use super::command::Refusal;
 use super::model::{Kind, Offer, SaleState, Stock, Terms, Units};
 use super::rules;
@@ -62,10 +64,37 @@ impl Expiries {
     }
 }
 
+/// A product's last published state.
+#[derive(Debug)]
+struct Post {
+    offer: Offer,
+    as_of: Timestamp,
+    /// The number of the publication that changed it last.
+    changed_in: u64,
+}
+
+impl Post {
+    fn live(&self) -> Option<Live> {
+        let Self { offer, as_of, .. } = self;
+        (!offer.retired).then(|| Live { terms: offer.terms.clone(), stock: offer.stock, as_of: *as_of })
+    }
+}
+
+/// What has changed on the board since a publication.
+#[derive(Debug)]
+pub struct Changes {
+    /// The last publication that this knows of.
+    pub up_to: u64,
+    /// The products, in no order; without counts those that are not sold any more.
+    pub products: Vec<(ProductId, Option<Live>)>,
+}
+
 /// Every product's last published state.
 #[derive(Debug, Default)]
 pub(crate) struct Board {
-    offers: RwLock<HashMap<ProductId, (Offer, Timestamp)>>,
+    offers: RwLock<HashMap<ProductId, Post>>,
+    /// Counts publications; moves while nobody can read the offers, so that whoever reads them knows which one they are of.
+    published: watch::Sender<u64>,
     /// What the counts do not tell: until when they are right if nothing is committed.
     expiries: RwLock<Expiries>,
     #[cfg(debug_assertions)]
@@ -91,7 +120,7 @@ impl Board {
         }
         let offers = self.offers.read().unwrap_or_else(PoisonError::into_inner);
         // A product that is not here may just have been made by another process: the engine looks it up.
-        let Some((offer, _)) = offers.get(product) else { return Ok(()) };
+        let Some(Post { offer, .. }) = offers.get(product) else { return Ok(()) };
         if one_call && offer.terms.kind == Kind::General && !offer.retired {
             return Err(Refusal::NotAReservation);
         }
@@ -113,16 +142,31 @@ impl Board {
     /// A product's last published state; `None` when it is unknown or retired.
     pub(crate) fn live(&self, product: &ProductId) -> Option<Live> {
         let offers = self.offers.read().unwrap_or_else(PoisonError::into_inner);
-        let (offer, as_of) = offers.get(product).filter(|(offer, _)| !offer.retired)?;
-        Some(Live { terms: offer.terms.clone(), stock: offer.stock, as_of: *as_of })
+        offers.get(product)?.live()
+    }
+
+    /// Moves with every publication.
+    pub(crate) fn published(&self) -> watch::Receiver<u64> {
+        self.published.subscribe()
+    }
+
+    /// What has changed since the publication `since`, of the products that are `wanted`.
+    pub(crate) fn changes(&self, since: u64, wanted: impl Fn(&ProductId) -> bool) -> Changes {
+        let offers = self.offers.read().unwrap_or_else(PoisonError::into_inner);
+        let changed = offers.iter().filter(|(product, post)| post.changed_in > since && wanted(product));
+        let products = changed.map(|(product, post)| (product.clone(), post.live())).collect();
+        Changes { up_to: *self.published.borrow(), products }
     }
 
     /// Publishes the offers that a commit changed.
     pub(crate) fn publish<'a>(&self, changed: impl Iterator<Item = &'a Offer>, now: Timestamp) {
         let mut offers = self.offers.write().unwrap_or_else(PoisonError::into_inner);
+        let number = *self.published.borrow() + 1;
         for offer in changed {
-            offers.insert(offer.product.clone(), (offer.clone(), now));
+            let post = Post { offer: offer.clone(), as_of: now, changed_in: number };
+            offers.insert(offer.product.clone(), post);
         }
+        self.published.send_replace(number);
     }
 
     /// Notes when new holds run out.
@@ -144,7 +188,14 @@ impl Board {
 
     /// Replaces all offers.
     pub(crate) fn replace<'a>(&self, all: impl Iterator<Item = &'a Offer>, now: Timestamp) {
-        let fresh = all.map(|offer| (offer.product.clone(), (offer.clone(), now))).collect();
-        *self.offers.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+        let mut offers = self.offers.write().unwrap_or_else(PoisonError::into_inner);
+        let number = *self.published.borrow() + 1;
+        let post = |offer: &Offer| {
+            let before = offers.get(&offer.product).filter(|before| before.offer == *offer);
+            let changed_in = before.map_or(number, |before| before.changed_in);
+            (offer.product.clone(), Post { offer: offer.clone(), as_of: now, changed_in })
+        };
+        *offers = all.map(post).collect();
+        self.published.send_replace(number);
     }
 }

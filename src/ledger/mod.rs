@@ -27,7 +27,9 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use board::Live;
+use tokio::sync::watch;
+
+pub use board::{Changes, Live};
 pub use command::*;
 pub use model::*;
 pub use queries::OrderFilter;
@@ -164,6 +166,18 @@ impl Ledger {
     #[must_use]
     pub fn live(&self, product: &ProductId) -> Option<Live> {
         self.board.live(product)
+    }
+
+    /// Moves with every commit that changes a product's terms or counts; its number counts them since the start.
+    #[must_use]
+    pub fn published(&self) -> watch::Receiver<u64> {
+        self.board.published()
+    }
+
+    /// The terms and counts that have changed since the publication `since`, of the products that are `wanted`.
+    #[must_use]
+    pub fn changes(&self, since: u64, wanted: impl Fn(&ProductId) -> bool) -> Changes {
+        self.board.changes(since, wanted)
     }
 
     /// Commits the catalogue's change of one offer; the door and the next batch go by it at once.

@@ -158,5 +158,6 @@ pub(crate) fn has_refused_keys(conn: &Conn<'_>, old: Timestamp) -> Result<bool, 
 pub(crate) fn forget_refused_keys(conn: &Conn<'_>, old: Timestamp, limit: i64) -> Result<usize, Error> {
     const SQL: &str = "DELETE FROM idempotency_keys WHERE digest IN \
          (SELECT digest FROM idempotency_keys WHERE refused_at < $1 LIMIT $2)";
+    conn.concerns(&[]);
     Ok(conn.execute(SQL, bind![old.0, limit])?)
 }

@@ -2,12 +2,11 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::HeaderMap;
-use axum::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use axum::http::header::{CONTENT_TYPE, HeaderValue};
 use axum::response::sse::{Event as SentEvent, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream::{self, Stream, StreamExt as _};
@@ -18,17 +17,12 @@ use super::service::Newsfeed;
 use super::stream::Listening;
 use crate::activity::http::{PersonView, PostView};
 use crate::activity::{Person, Post};
+use crate::http::events::{COME_BACK, HEARTBEAT, UNBUFFERED, last_event};
 use crate::http::{Buyer, HttpError, Json, PageQuery, PageView, Query, Routes};
 use crate::kernel::error::{Error, Text};
 use crate::kernel::ids::ActivityId;
 use crate::kernel::page::Page;
 
-/// How often a stream on which nothing happens says that it is alive.
-const HEARTBEAT: Duration = Duration::from_secs(15);
-/// How soon a client that was cut off comes back.
-const COME_BACK: Duration = Duration::from_secs(1);
-/// What a client that comes back says it has seen last.
-const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// How the text of a post ends that nobody in particular reads.
 const NOT_LIKED: &[u8] = b"false}";
 
@@ -238,19 +232,9 @@ async fn listen(
     Buyer(reader): Buyer,
     headers: HeaderMap,
 ) -> Result<impl IntoResponse, HttpError> {
-    let since = headers.get(LAST_EVENT_ID).map(last_event).transpose()?;
-    let listening = newsfeed.listen(reader, since).await?;
-    // A proxy that collects an answer before it passes it on would keep a stream for ever.
-    let headers = [(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"))];
-    Ok((headers, sent(listening)))
-}
-
-fn last_event(value: &HeaderValue) -> Result<ActivityId, Error> {
-    let number = value.to_str().ok().and_then(|text| text.parse().ok()).filter(|number| *number >= 0);
-    number.map(ActivityId).ok_or_else(|| {
-        let detail = Text::fixed("The number of an event.", "이벤트 번호여야 합니다.");
-        Error::invalid_field("Last-Event-ID", "not_allowed", detail)
-    })
+    let number = |text: &str| text.parse().ok().filter(|number| *number >= 0).map(ActivityId);
+    let listening = newsfeed.listen(reader, last_event(&headers, number)?).await?;
+    Ok((UNBUFFERED, sent(listening)))
 }
 
 fn sent(listening: Listening) -> Sse<impl Stream<Item = Result<SentEvent, Infallible>>> {

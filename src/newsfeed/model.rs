@@ -113,6 +113,8 @@ pub struct Entry {
     pub kind: ActivityKind,
     /// The post that it happened on.
     pub post: Option<PostId>,
+    /// Whose post that is.
+    pub post_author: Option<UserId>,
     /// The comment that it happened on.
     pub comment: Option<CommentId>,
     /// When.

@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::model::{Entry, FeedPage, FeedType, LikeRank, Sort, View};
 use super::rules::{Found, Source, Wanted, collect};
+use super::scope;
 use super::store::{self, Activities, ByDate, ByLikes};
 use super::stream::Hub;
 use crate::activity::{Activity, Post};
@@ -11,7 +12,7 @@ use crate::kernel::actor::Actor;
 use crate::kernel::error::Error;
 use crate::kernel::ids::{ActivityId, PostId, UserId};
 use crate::kernel::page::{Cursors, Page, PageRequest};
-use crate::store::cache::Cache;
+use crate::store::memory::Memory;
 use crate::store::{Conn, Db, StoreError};
 
 /// Pages of posts kept in memory, in bytes; text and posts are both counted.
@@ -23,7 +24,7 @@ const POST_BYTES: usize = 600;
 
 /// Where a feed's page begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Before {
+pub(super) enum Before {
     Post(PostId),
     Rank(LikeRank),
 }
@@ -38,8 +39,8 @@ pub type MayListen = Arc<dyn Fn(Actor) -> bool + Send + Sync>;
 pub struct Newsfeed {
     pub(super) db: Db,
     activity: Arc<Activity>,
-    feeds: Cache<FeedKey, Arc<FeedPage>>,
-    views: Cache<ViewKey, Arc<Page<Entry>>>,
+    feeds: Memory<FeedKey, Arc<FeedPage>>,
+    views: Memory<ViewKey, Arc<Page<Entry>>>,
     pub(super) hub: Hub,
 }
 
@@ -48,8 +49,9 @@ impl Newsfeed {
     #[must_use]
     pub fn new(db: Db, activity: Arc<Activity>, may_listen: MayListen) -> Arc<Self> {
         let hub = Hub::new(db.clone(), may_listen);
-        let feeds = Cache::weighed(FEED_BYTES_MAX, |page: &Arc<FeedPage>| weight(&page.posts.items));
-        Arc::new(Self { db, activity, feeds, views: Cache::new(VIEW_PAGES_MAX), hub })
+        let feeds = Memory::new(db.clone(), FEED_BYTES_MAX, |page: &Arc<FeedPage>| weight(&page.posts.items));
+        let views = Memory::new(db.clone(), VIEW_PAGES_MAX, |_| 1);
+        Arc::new(Self { db, activity, feeds, views, hub })
     }
 
     /// A page of posts. Posts that arrive while somebody pages are neither skipped nor repeated; one whose likes change
@@ -64,17 +66,21 @@ impl Newsfeed {
             Sort::Date => Before::Post(cursors.open_within(owner, cursor)?.map_or(PostId(i64::MAX), PostId)),
             Sort::Like => Before::Rank(cursors.open_within(owner, cursor)?.unwrap_or(LikeRank::TOP)),
         };
-        self.feeds.keep_up(self.db.version());
-        let load = async {
+        let load = || async {
             let limit = page.limit as usize + 1;
-            let posts = self.db.read(move |conn| Ok(posts(conn, of, before, limit)?)).await?;
+            let read = move |conn: &Conn<'_>| {
+                let posts = posts(conn, of, before, limit)?;
+                let scope = scope::of_feed(conn, of, before, &posts)?;
+                Ok((posts, scope))
+            };
+            let (posts, scope) = self.db.read(read).await?;
             let posts = match sort {
                 Sort::Date => cursors.page_within(owner, posts, page.limit, |post| post.id),
                 Sort::Like => cursors.page_within(owner, posts, page.limit, rank),
             };
-            Ok(Arc::new(FeedPage { posts, text: OnceLock::new() }))
+            Ok((Arc::new(FeedPage { posts, text: OnceLock::new() }), scope))
         };
-        self.feeds.get_or_load((of, before, page.limit), load).await
+        self.feeds.get((of, before, page.limit), load).await
     }
 
     /// Which of a page's posts somebody likes, in their order.
@@ -94,17 +100,21 @@ impl Newsfeed {
     pub async fn view(&self, reader: UserId, view: View, page: PageRequest) -> Result<Arc<Page<Entry>>, Error> {
         let cursors = Cursors(view.as_str());
         let before = ActivityId(cursors.open_within(reader.0, page.after.as_deref())?.unwrap_or(i64::MAX));
-        self.views.keep_up(self.db.version());
-        let load = async {
+        let load = || async {
             let wanted = Wanted { before, after: None, limit: page.limit as usize + 1 };
-            let found = self.db.read(move |conn| Ok(entries(conn, reader, view, wanted)?)).await?;
+            let read = move |conn: &Conn<'_>| {
+                let found = entries(conn, reader, view, wanted)?;
+                let scope = scope::of_view(conn, reader, view, &found.items)?;
+                Ok((found, scope))
+            };
+            let (found, scope) = self.db.read(read).await?;
             let mut shown = cursors.page_within(reader.0, found.items, page.limit, |entry| entry.id);
             if let Some(reached) = found.given_up.filter(|_| shown.next_cursor.is_none()) {
                 shown.next_cursor = Some(cursors.cursor_within(reader.0, reached));
             }
-            Ok(Arc::new(shown))
+            Ok((Arc::new(shown), scope))
         };
-        self.views.get_or_load((view, reader, before, page.limit), load).await
+        self.views.get((view, reader, before, page.limit), load).await
     }
 }
 

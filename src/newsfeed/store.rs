@@ -192,7 +192,7 @@ impl Source for Activities<'_> {
 /// One activity, unless its post or comment was deleted.
 pub(super) fn entry(conn: &Conn<'_>, id: ActivityId) -> Result<Option<Entry>, StoreError> {
     const SQL: &str = "SELECT a.type, a.post_id, a.comment_id, a.created_at, x.id, x.name, x.state, x.profile_image, \
-         r.id, r.name, r.state, r.profile_image \
+         r.id, r.name, r.state, r.profile_image, p.author_id \
          FROM activities a JOIN users x ON x.id = a.actor_id JOIN users r ON r.id = a.recipient_id \
          LEFT JOIN posts p ON p.id = a.post_id LEFT JOIN comments c ON c.id = a.comment_id \
          WHERE a.id = $1 AND p.deleted_at IS NULL AND c.deleted_at IS NULL";
@@ -201,6 +201,7 @@ pub(super) fn entry(conn: &Conn<'_>, id: ActivityId) -> Result<Option<Entry>, St
             id,
             kind: row.parsed(0)?,
             post: row.int_or_null(1)?.map(PostId),
+            post_author: row.int_or_null(12)?.map(UserId),
             comment: row.int_or_null(2)?.map(CommentId),
             created_at: Timestamp(row.int(3)?),
             actor: person(row, 4)?,
@@ -240,12 +241,16 @@ pub(super) fn lines(conn: &Conn<'_>, after: ActivityId, count: usize) -> Result<
     })
 }
 
-/// Everybody whom a user follows, and everybody who follows them.
-pub(super) fn people(conn: &Conn<'_>, user: UserId) -> Result<(Vec<UserId>, Vec<UserId>), StoreError> {
-    let read = |row: Row<'_>| Ok(UserId(row.int(0)?));
-    let following = conn.rows("SELECT followee_id FROM follows WHERE follower_id = $1", bind![user.0], read)?;
-    let followers = conn.rows("SELECT follower_id FROM follows WHERE followee_id = $1", bind![user.0], read)?;
-    Ok((following, followers))
+/// Everybody whom a user follows.
+pub(super) fn following(conn: &Conn<'_>, user: UserId) -> Result<Vec<UserId>, StoreError> {
+    const SQL: &str = "SELECT followee_id FROM follows WHERE follower_id = $1";
+    conn.rows(SQL, bind![user.0], |row| Ok(UserId(row.int(0)?)))
+}
+
+/// Everybody who follows a user.
+pub(super) fn followers(conn: &Conn<'_>, user: UserId) -> Result<Vec<UserId>, StoreError> {
+    const SQL: &str = "SELECT follower_id FROM follows WHERE followee_id = $1";
+    conn.rows(SQL, bind![user.0], |row| Ok(UserId(row.int(0)?)))
 }
 
 /// A post that was just written.

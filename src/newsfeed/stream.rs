@@ -191,7 +191,8 @@ impl Task {
         let new = joins.iter().map(|join| join.actor.user).filter(|user| !self.streams.contains_key(user));
         let new: Vec<_> = new.collect();
         let read = self.db.read(move |conn| {
-            let people = new.into_iter().map(|user| Ok((user, store::people(conn, user)?)));
+            let people =
+                new.into_iter().map(|user| Ok((user, (store::following(conn, user)?, store::followers(conn, user)?))));
             Ok((store::latest(conn)?, people.collect::<Result<Vec<_>, Error>>()?))
         });
         let (latest, people) = read.await?;

@@ -135,6 +135,7 @@ pub async fn serve(
     app.ledger.keep_current();
     app.products.keep_current();
     app.newsfeed.keep_current();
+    app.stock.keep_current();
     if let count @ 1.. = app.payments.resume().await? {
         tracing::info!(count, "asking again about charges that were under way when the last server ended");
     }
@@ -142,6 +143,7 @@ pub async fn serve(
     let stop = async {
         shutdown.await;
         app.newsfeed.close();
+        app.stock.close();
     };
     run(listener, door, &app.config.limits, stop).await
 }

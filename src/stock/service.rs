@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use super::stream::Hub;
 use crate::kernel::check::Check;
+use crate::kernel::clock::Timestamp;
 use crate::kernel::error::{Error, Text};
 use crate::kernel::ids::ProductId;
 use crate::kernel::limits::STOCK_MAX;
@@ -27,14 +29,15 @@ pub fn check_adjustment(delta: i64, reason: Option<&str>) -> Result<String, Erro
 
 /// The stock room.
 pub struct StockRoom {
-    ledger: Arc<Ledger>,
+    pub(super) ledger: Arc<Ledger>,
+    pub(super) hub: Hub,
 }
 
 impl StockRoom {
-    /// The stock over `ledger`.
+    /// The stock over `ledger`, of a process that began at `now`.
     #[must_use]
-    pub fn new(ledger: Arc<Ledger>) -> Arc<Self> {
-        Arc::new(Self { ledger })
+    pub fn new(ledger: Arc<Ledger>, now: Timestamp) -> Arc<Self> {
+        Arc::new(Self { ledger, hub: Hub::new(now.0) })
     }
 
     /// A product's counts, from memory.

@@ -47,16 +47,6 @@ where
         self.entries.try_get_with((generation, key), load).await.map_err(|error: Arc<Error>| (*error).clone())
     }
 
-    /// Forgets everything that was loaded while `version` was a smaller number. For values that are good for one version
-    /// of the database ([`Db::version`](super::Db::version)): not to be mixed with [`Cache::forget`].
-    pub fn keep_up(&self, version: u64) {
-        if self.generation.load(Ordering::Acquire) < version
-            && self.generation.fetch_max(version, Ordering::AcqRel) < version
-        {
-            self.entries.invalidate_all();
-        }
-    }
-
     /// What is kept, once whatever is too much has been let go.
     #[cfg(test)]
     pub(crate) async fn kept(&self) -> Vec<V> {

@@ -2,10 +2,15 @@
 
 use rusqlite::{Connection, params_from_iter};
 
+use super::concerns::Noted;
 use super::{Row, StoreError, Value};
 
 /// A connection inside a transaction, for plain SQL with `$1, $2, …` numbered in the order in which they appear.
-pub struct Conn<'a>(pub(super) &'a Connection);
+pub struct Conn<'a> {
+    connection: &'a Connection,
+    /// Where a write says what it concerns.
+    pub(super) noted: Option<&'a Noted>,
+}
 
 impl Conn<'_> {
     /// Runs a statement; gives the number of rows that it changed.
@@ -13,7 +18,7 @@ impl Conn<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn execute(&self, sql: &str, parameters: &[Value<'_>]) -> Result<usize, StoreError> {
-        Ok(self.0.prepare_cached(sql)?.execute(params_from_iter(parameters))?)
+        Ok(self.connection.prepare_cached(sql)?.execute(params_from_iter(parameters))?)
     }
 
     /// Runs a query; `read` turns each row into a value.
@@ -26,7 +31,7 @@ impl Conn<'_> {
         parameters: &[Value<'_>],
         mut read: impl FnMut(Row<'_>) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
-        let mut statement = self.0.prepare_cached(sql)?;
+        let mut statement = self.connection.prepare_cached(sql)?;
         let mut rows = statement.query(params_from_iter(parameters))?;
         let mut values = Vec::new();
         while let Some(row) = rows.next()? {
@@ -45,7 +50,7 @@ impl Conn<'_> {
         parameters: &[Value<'_>],
         read: impl FnOnce(Row<'_>) -> Result<T, StoreError>,
     ) -> Result<Option<T>, StoreError> {
-        let mut statement = self.0.prepare_cached(sql)?;
+        let mut statement = self.connection.prepare_cached(sql)?;
         let mut rows = statement.query(params_from_iter(parameters))?;
         rows.next()?.map(|row| read(Row(row))).transpose()
     }
@@ -55,12 +60,17 @@ impl Conn<'_> {
     /// # Errors
     /// [`StoreError`].
     pub(crate) fn repeated(&self, sql: &str) -> Result<Repeated<'_>, StoreError> {
-        Ok(Repeated(self.0.prepare_cached(sql)?))
+        Ok(Repeated(self.connection.prepare_cached(sql)?))
     }
 
-    /// Wraps a connection that the ledger's adapter has put into a transaction.
+    /// Wraps a connection that is in a transaction in which nothing is written, or nothing that rooms keep in memory.
     pub(crate) fn of(connection: &Connection) -> Conn<'_> {
-        Conn(connection)
+        Conn { connection, noted: None }
+    }
+
+    /// Wraps a connection that is in a transaction of a room's, which says in `noted` what it concerns.
+    pub(super) fn writing<'a>(connection: &'a Connection, noted: &'a Noted) -> Conn<'a> {
+        Conn { connection, noted: Some(noted) }
     }
 }
 

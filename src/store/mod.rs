@@ -6,9 +6,11 @@
 
 pub mod cache;
 mod checkpoint;
+mod concerns;
 mod conn;
 mod fault;
 mod lock;
+pub mod memory;
 mod migrate;
 mod open;
 pub mod proof;
@@ -20,6 +22,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use concerns::{Scope, Subject};
 pub use conn::Conn;
 pub use lock::ServerLock;
 pub use migrate::SCHEMA_VERSION;
@@ -127,6 +130,16 @@ impl Db {
     #[must_use]
     pub fn version(&self) -> u64 {
         *self.driver.version().borrow()
+    }
+
+    /// The version at which something of `scope` was concerned last. What was read about it when the version was at least
+    /// that is still true.
+    #[must_use]
+    pub fn last_concerned(&self, scope: &Scope) -> u64 {
+        match scope {
+            Scope::Of(subjects) => self.driver.concerned().last(subjects),
+            Scope::Anything => self.version(),
+        }
     }
 
     /// Changes its value whenever [`Db::version`] moves.

@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 pub(crate) use rusqlite::Connection;
 use tokio::sync::{oneshot, watch};
 
+use super::concerns::Concerned;
 pub(crate) use super::migrate::still_known;
 use super::open::{self, Fault, Opening};
 pub(crate) use super::writer::panicked;
@@ -34,6 +35,7 @@ pub(crate) struct Driver {
     reads: flume::Sender<Alone>,
     changed: watch::Receiver<u64>,
     version: watch::Receiver<u64>,
+    concerned: Arc<Concerned>,
     failed: Arc<watch::Sender<Option<Error>>>,
     threads: Vec<JoinHandle<()>>,
     reads_total: AtomicUsize,
@@ -50,7 +52,13 @@ impl Driver {
         let mut writer = open::first(path, opening, WRITER_CACHE_KIB)?;
         let failed = Arc::new(watch::Sender::new(None));
         let ((changed_sender, changed), (version_sender, version)) = (watch::channel(0), watch::channel(0));
-        let signals = Signals { changed: changed_sender, version: version_sender, failed: Arc::clone(&failed) };
+        let concerned = Arc::new(Concerned::new());
+        let signals = Signals {
+            changed: changed_sender,
+            version: version_sender,
+            concerned: Arc::clone(&concerned),
+            failed: Arc::clone(&failed),
+        };
         let (writes, write_jobs) = flume::bounded(WRITE_QUEUE_MAX);
         let (reads, read_jobs) = flume::bounded::<Alone>(READ_QUEUE_MAX);
         let (checkpoints, copier) = checkpoint::apart(&mut writer, open(READER_CACHE_KIB)?, checkpoint::PAGES)?;
@@ -69,7 +77,7 @@ impl Driver {
                 }
             })?);
         }
-        Ok(Self { writes, reads, changed, version, failed, threads, reads_total: AtomicUsize::new(0) })
+        Ok(Self { writes, reads, changed, version, concerned, failed, threads, reads_total: AtomicUsize::new(0) })
     }
 
     /// Runs `work` on a reader, in one snapshot.
@@ -85,7 +93,7 @@ impl Driver {
             if !reply.is_closed() {
                 let read = |connection: &mut Connection| {
                     let snapshot = connection.transaction().map_err(StoreError::from)?;
-                    work(&Conn(&snapshot))
+                    work(&Conn::of(&snapshot))
                 };
                 drop(reply.send(caught(connection, read)));
             }
@@ -146,6 +154,10 @@ impl Driver {
 
     pub(super) fn version(&self) -> watch::Receiver<u64> {
         self.version.clone()
+    }
+
+    pub(super) fn concerned(&self) -> &Concerned {
+        &self.concerned
     }
 
     pub(super) fn failure(&self) -> watch::Receiver<Option<Error>> {

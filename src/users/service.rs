@@ -295,7 +295,11 @@ impl Users {
         F: FnOnce(&Conn<'_>) -> Result<(T, Vec<SessionId>), Error> + Send + 'static,
     {
         let ended = |(value, ended): (T, Vec<_>)| (value, ended.into_iter().map(Change::SessionEnded).collect());
-        self::seen_through(self.committing(move |conn| work(conn).map(ended))).await
+        let work = move |conn: &Conn<'_>| {
+            conn.concerns(&[]); // nobody else is shown anything of it
+            work(conn).map(ended)
+        };
+        self::seen_through(self.committing(work)).await
     }
 
     fn committing<T, F>(&self, work: F) -> impl Future<Output = Result<T, Error>> + Send + use<T, F>

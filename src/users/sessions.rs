@@ -104,6 +104,7 @@ impl Users {
         let token_ends_at = now.plus_seconds(self.access_lifetime_s().into()).min(expires_at);
         self.db
             .write(move |conn| {
+                conn.concerns(&[]);
                 // The password may have been changed while this one was checked; the change has ended every session.
                 if store::password_hash(conn, user_id)?.as_ref() != Some(&hash) {
                     return Err(invalid_credentials());

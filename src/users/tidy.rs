@@ -57,7 +57,11 @@ impl Users {
     where
         F: Fn(&Conn<'_>) -> Result<usize, StoreError> + Copy + Send + 'static,
     {
-        while self.db.write(move |conn| Ok(step(conn)?)).await? == STEP as usize {}
+        let step = move |conn: &Conn<'_>| {
+            conn.concerns(&[]);
+            Ok(step(conn)?)
+        };
+        while self.db.write(step).await? == STEP as usize {}
         Ok(())
     }
 }

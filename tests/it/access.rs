@@ -53,6 +53,7 @@ PATCH  /products/{id}                       403   403   200    401     403  {"na
 DELETE /products/{id}                       403   403   204    401     403
 
 GET    /products/{id}/stock                 200   200   200    200     200
+GET    /stocks/stream                       200   200   200    200     200
 GET    /stocks/{productId}                  200   200   200    200     200
 POST   /stocks/{productId}/adjustments      403   403   201    401     403  {"delta": 1}
 GET    /stocks/{productId}/movements        403   403   200    401     403

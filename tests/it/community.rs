@@ -1,6 +1,12 @@
 //! Counts that nothing may shake: random deeds, and races.
 
+use std::sync::Arc;
+
 use futures_util::future::join_all;
+use preorder::app::App;
+use preorder::kernel::ids::UserId;
+use preorder::kernel::page::PageRequest;
+use preorder::newsfeed::{FeedType, Newsfeed, Sort, View};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use reqwest::Method;
@@ -17,6 +23,8 @@ enum Deed {
     Follow(usize, bool),
     DeletePost(usize),
     DeleteComment(usize),
+    Edit(usize),
+    Rename,
 }
 
 fn deed() -> impl Strategy<Value = (usize, Deed)> {
@@ -28,7 +36,9 @@ fn deed() -> impl Strategy<Value = (usize, Deed)> {
         3 => (which.clone(), any::<bool>()).prop_map(|(index, on)| Deed::LikeComment(index, on)),
         2 => (which.clone(), any::<bool>()).prop_map(|(index, on)| Deed::Follow(index, on)),
         1 => which.clone().prop_map(Deed::DeletePost),
-        1 => which.prop_map(Deed::DeleteComment),
+        1 => which.clone().prop_map(Deed::DeleteComment),
+        1 => which.prop_map(Deed::Edit),
+        1 => Just(Deed::Rename),
     ];
     (0_usize..3, deed)
 }
@@ -52,6 +62,10 @@ async fn does(members: &[Member], who: usize, deed: &Deed) {
         }
         Deed::Follow(user, on) => me.does(method(on), &format!("/activity/follows/{}", number(user))).await,
         Deed::DeletePost(post) => me.does(Method::DELETE, &format!("/activity/posts/{}", number(post))).await,
+        Deed::Edit(post) => {
+            me.edit(&format!("/activity/posts/{}", number(post)), &serde_json::json!({"title": "b"})).await
+        }
+        Deed::Rename => me.edit("/users/me", &serde_json::json!({"name": "somebody else"})).await,
         Deed::DeleteComment(comment) => {
             me.does(Method::DELETE, &format!("/activity/comments/{}", number(comment))).await
         }
@@ -120,4 +134,51 @@ async fn what_races_with_a_deletion_is_all_or_nothing() {
         assert!([200, 404].contains(&like.status.as_u16()) && [201, 404].contains(&comment.status.as_u16()));
     }
     app.audit().await;
+}
+
+/// Every page that `readers` can see, as text: small ones, so that there are second ones.
+async fn pages(newsfeed: &Newsfeed, readers: &[Member]) -> Vec<String> {
+    let mut pages = Vec::new();
+    for reader in readers.iter().map(|reader| UserId(reader.id)) {
+        for (of, sort) in [FeedType::All, FeedType::Follow(reader)]
+            .into_iter()
+            .zip([Sort::Date, Sort::Like])
+            .chain([(FeedType::All, Sort::Like), (FeedType::Follow(reader), Sort::Date)])
+        {
+            let mut after = None;
+            for _ in 0..2 {
+                let page = newsfeed.feed(of, sort, PageRequest { limit: 2, after }).await.unwrap();
+                let liked = newsfeed.liked(reader, &page).await.unwrap();
+                pages.push(format!("{of:?} {sort:?}: {:?}, liked: {liked:?}", page.posts));
+                after = page.posts.next_cursor.clone();
+            }
+        }
+        for view in View::ALL {
+            let page = newsfeed.view(reader, view, PageRequest { limit: 3, after: None }).await.unwrap();
+            pages.push(format!("{reader:?} {view:?}: {page:?}"));
+        }
+    }
+    pages
+}
+
+#[test]
+fn pages_from_memory_are_those_that_the_database_would_give() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut runner = TestRunner::new(Config { cases: 6, failure_persistence: None, ..Config::default() });
+    runner
+        .run(&proptest::collection::vec(deed(), 1..60), |deeds| {
+            runtime.block_on(async {
+                let app = TestApp::still(|_| {}).await;
+                let members = [app.member("ann").await, app.member("bob").await, app.member("eve").await];
+                members[0].write("the first").await;
+                for (who, deed) in &deeds {
+                    does(&members, *who, deed).await;
+                    let fresh = App::on(app.app.db.clone(), &app.app.config, Arc::clone(&app.app.clock)).await.unwrap();
+                    let remembered = pages(&app.app.newsfeed, &members).await;
+                    assert_eq!(remembered, pages(&fresh.newsfeed, &members).await, "after {deed:?} of {who}");
+                }
+            });
+            Ok(())
+        })
+        .unwrap();
 }

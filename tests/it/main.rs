@@ -36,6 +36,7 @@ mod serve;
 mod server;
 mod sessions;
 mod stock;
+mod stock_stream;
 mod support;
 mod upgrade;
 mod users;

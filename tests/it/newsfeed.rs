@@ -183,7 +183,8 @@ async fn everybody_sees_at_once_what_was_answered() {
 async fn a_page_comes_from_memory_until_something_changes() {
     let app = TestApp::still(|_| {}).await;
     let (ann, bob) = (app.member("ann").await, app.member("bob").await);
-    ann.write("a").await;
+    let (eve, dan) = (app.member("eve").await, app.member("dan").await);
+    let post = ann.write("a").await;
     bob.follow(ann.id).await.ok(200);
     let paths = ["/newsfeeds", "/newsfeeds?type=follow&sort=like", "/newsfeeds/my-following"];
     for path in paths {
@@ -196,6 +197,16 @@ async fn a_page_comes_from_memory_until_something_changes() {
     }
     app.anonymous().get("/newsfeeds").await.ok(200);
     assert_eq!(app.app.db.reads_total(), reads);
+    // What others do elsewhere does not concern these pages; what is done to what they show does.
+    eve.follow(dan.id).await.ok(200);
+    bob.write("nobody here follows bob").await;
+    for path in &paths[1..] {
+        bob.get(path).await.ok(200);
+    }
+    assert_eq!(app.app.db.reads_total(), reads);
+    assert_eq!(bob.ids("/newsfeeds").await.len(), 2);
+    eve.like(post).await.ok(200);
+    assert_eq!(bob.get(paths[1]).await.ok(200)["items"][0]["likeCount"], 1);
 }
 
 #[tokio::test]

@@ -2,57 +2,27 @@
 
 use preorder::kernel::actor::Role;
 use preorder::kernel::ids::{PostId, UserId};
-use reqwest::{Method, Response};
+use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::support::events::{Event, Events};
 use crate::support::{Asker, Member, TestApp, in_time, told};
 
-/// Somebody who listens.
-struct Listener {
-    response: Response,
-    /// What has come and was not taken yet. Bytes, as a chunk may end within a character.
-    heard: Vec<u8>,
-}
+/// Somebody who listens to the newsfeed.
+struct Listener(Events);
 
 impl Listener {
     /// Listens from now on, or from behind an event.
     async fn to(asker: &Asker, since: Option<i64>) -> Self {
-        let mut request = asker.request(Method::GET, "/newsfeeds/stream");
-        if let Some(since) = since {
-            request = request.header("last-event-id", since);
-        }
-        let response = request.send().await.unwrap();
-        assert_eq!(response.status(), 200);
-        assert_eq!(response.headers()["content-type"], "text/event-stream");
-        let mut listener = Self { response, heard: Vec::new() };
-        assert!(listener.block().await.unwrap().starts_with(": listening"));
-        listener
-    }
-
-    /// The next block of lines, or `None` when the stream has ended.
-    async fn block(&mut self) -> Option<String> {
-        in_time(async {
-            loop {
-                if let Some(end) = self.heard.windows(2).position(|bytes| bytes == b"\n\n") {
-                    let block: Vec<u8> = self.heard.drain(..end + 2).take(end).collect();
-                    return Some(String::from_utf8(block).unwrap());
-                }
-                self.heard.extend(self.response.chunk().await.ok()??);
-            }
-        })
-        .await
+        let since = since.map(|since| since.to_string());
+        Self(Events::to(asker, "/newsfeeds/stream", since.as_deref()).await)
     }
 
     /// The next event: its number and its data.
     async fn next(&mut self) -> (i64, Value) {
-        let block = self.block().await.expect("the stream goes on");
-        let field = |name: &str| {
-            let line = block.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("{block}"));
-            line.trim_start_matches(':').trim_start().to_owned()
-        };
-        assert_eq!(field("event"), "activity");
-        let data: Value = serde_json::from_str(&field("data")).unwrap();
-        let id = field("id").parse().unwrap();
+        let Event { id, name, data } = self.0.next().await;
+        assert_eq!(name, "activity");
+        let id = id.parse().unwrap();
         assert_eq!(data["id"], id);
         (id, data)
     }
@@ -67,14 +37,8 @@ impl Listener {
         last
     }
 
-    async fn ends(mut self) {
-        // Signs of life go on for as long as the stream does.
-        in_time(async {
-            while let Some(block) = self.block().await {
-                assert!(block.starts_with(':'), "{block}");
-            }
-        })
-        .await;
+    async fn ends(self) {
+        self.0.ends().await;
     }
 }
 
@@ -152,7 +116,7 @@ async fn whoever_was_away_too_long_is_told_so() {
         ann.unlike(his).await.ok(200);
     }
     let mut back = Listener::to(&bob, Some(0)).await;
-    assert!(back.block().await.unwrap().contains("event: missed"));
+    assert!(back.0.block().await.unwrap().contains("event: missed"));
     let first = back.next().await.0;
     for expected in first + 1..first + 500 {
         assert_eq!(back.next().await.0, expected);
@@ -226,7 +190,7 @@ async fn whoever_does_not_read_is_dropped_and_holds_nobody_up() {
         ann.post("/activity/posts", &json!({"title": "a", "content": content})).await.ok(201);
         fast.hears(&["ann write_post"]).await;
     }
-    let Listener { mut response, heard } = slow;
+    let Events { mut response, heard } = slow.0;
     let mut heard = heard.len();
     while let Some(chunk) = in_time(response.chunk()).await.unwrap_or(None) {
         heard += chunk.len();

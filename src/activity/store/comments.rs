@@ -1,6 +1,7 @@
 //! Comments and their likes. A comment is there as long as neither it nor its post was deleted.
 
-use super::{Entry, log, person};
+use super::{Entry, log, person, posts};
+use crate::activity::concerns::Concern;
 use crate::activity::model::{ActivityKind, Comment, LikeState, Since};
 use crate::kernel::clock::Timestamp;
 use crate::kernel::ids::{ActivityId, CommentId, PostId, UserId};
@@ -130,6 +131,7 @@ pub(in crate::activity) fn update(
     content: &str,
     now: Timestamp,
 ) -> Result<(), StoreError> {
+    conn.concerns(&[]); // no page shows the words of comments
     const SQL: &str = "UPDATE comments SET content = $1, updated_at = $2 WHERE id = $3";
     conn.execute(SQL, bind![content, now.0, id.0]).map(drop)
 }
@@ -142,6 +144,9 @@ pub(in crate::activity) fn delete(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     conn.execute("UPDATE comments SET deleted_at = $1 WHERE id = $2", bind![now.0, id.0])?;
+    if let Some(author) = posts::author(conn, post)? {
+        conn.concerns(&[Concern::PostsOf(author).into()]);
+    }
     conn.execute("UPDATE posts SET comment_count = comment_count - 1 WHERE id = $1", bind![post.0]).map(drop)
 }
 

@@ -5,6 +5,7 @@ pub(crate) mod follows;
 pub(crate) mod posts;
 pub(crate) mod seeds;
 
+use super::concerns::Concern;
 use super::model::{ActivityKind, Person};
 use crate::kernel::clock::Timestamp;
 use crate::kernel::ids::{ActivityId, CommentId, PostId, UserId};
@@ -38,7 +39,7 @@ pub(super) struct Entry {
     pub(super) at: Timestamp,
 }
 
-/// Writes a line of the log.
+/// Writes a line of the log, and says what it concerns.
 pub(super) fn log(conn: &Conn<'_>, entry: &Entry) -> Result<ActivityId, StoreError> {
     const SQL: &str = "INSERT INTO activities (actor_id, recipient_id, post_author_id, type, post_id, comment_id, created_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id";
@@ -55,7 +56,26 @@ pub(super) fn log(conn: &Conn<'_>, entry: &Entry) -> Result<ActivityId, StoreErr
         at.0
     ];
     let id = conn.row(SQL, values, |row| Ok(ActivityId(row.int(0)?)))?;
+    say_concerned(conn, entry);
     id.ok_or_else(|| StoreError::Other("an activity was written and got no number".to_owned()))
+}
+
+fn say_concerned(conn: &Conn<'_>, entry: &Entry) {
+    let Entry { kind, actor, recipient, post, .. } = *entry;
+    conn.concerns(&[Concern::DeedsOf(actor).into()]);
+    if let Some((_, author)) = post {
+        conn.concerns(&[Concern::PostsOf(author).into()]);
+    }
+    match kind {
+        ActivityKind::Follow | ActivityKind::CancelFollow => {
+            conn.concerns(&[Concern::CircleOf(actor).into(), Concern::CircleOf(recipient).into()]);
+        }
+        ActivityKind::LikePost | ActivityKind::CancelLikePost => {
+            conn.concerns(&[Concern::LikesOf(actor).into(), Concern::Ranks.into()]);
+        }
+        ActivityKind::WritePost => conn.concerns(&[Concern::NewestPost.into(), Concern::Ranks.into()]),
+        ActivityKind::LikeComment | ActivityKind::CancelLikeComment | ActivityKind::WriteComment => {}
+    }
 }
 
 /// What changes in what is counted about a user.

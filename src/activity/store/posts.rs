@@ -1,6 +1,7 @@
 //! Posts and their likes.
 
 use super::{CountChange, Entry, count, log, person};
+use crate::activity::concerns::Concern;
 use crate::activity::model::{ActivityKind, LikeState, Post, Since};
 use crate::activity::rules::Words;
 use crate::kernel::clock::Timestamp;
@@ -112,11 +113,12 @@ pub(in crate::activity) fn insert(
 /// Changes a post's words.
 pub(in crate::activity) fn update(
     conn: &Conn<'_>,
-    id: PostId,
+    (id, author): (PostId, UserId),
     words: &Words,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     const SQL: &str = "UPDATE posts SET title = $1, content = $2, updated_at = $3 WHERE id = $4";
+    conn.concerns(&[Concern::PostsOf(author).into()]);
     conn.execute(SQL, bind![&words.title, &words.content, now.0, id.0]).map(drop)
 }
 
@@ -127,6 +129,7 @@ pub(in crate::activity) fn delete(
     author: UserId,
     now: Timestamp,
 ) -> Result<(), StoreError> {
+    conn.concerns(&[Concern::PostsOf(author).into(), Concern::NewestPost.into(), Concern::Ranks.into()]);
     conn.execute("UPDATE posts SET deleted_at = $1 WHERE id = $2", bind![now.0, id.0])?;
     count(conn, author, CountChange { posts: -1, ..CountChange::default() })
 }

@@ -15,6 +15,7 @@ use super::seal::Purpose;
 use super::service::Users;
 use crate::kernel::check::Check;
 use crate::kernel::error::{Error, Text};
+use crate::store::Conn;
 
 /// How many codes there are: six digits.
 const CODES: u32 = 1_000_000;
@@ -35,7 +36,11 @@ impl Users {
         let db = self.db.clone();
         // A task of its own: once it is noted that a letter was sent it must be, whether or not the client still waits.
         let sending = tokio::spawn(async move {
-            if db.write(move |conn| Ok(store::renew(conn, &to, &hash, now)?)).await? {
+            let renew = move |conn: &Conn<'_>| {
+                conn.concerns(&[]);
+                Ok(store::renew(conn, &to, &hash, now)?)
+            };
+            if db.write(renew).await? {
                 place.send(letter);
             }
             Ok(())
@@ -67,6 +72,7 @@ impl Users {
         let is_right = self
             .db
             .write(move |conn| {
+                conn.concerns(&[]);
                 let Some(sent) = store::sent(conn, &from)? else { return Ok(false) };
                 let guess = rules::guess(&sent, |hash| seals.fits(Purpose::EmailCode, &typed, hash), now);
                 match guess {

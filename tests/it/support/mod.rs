@@ -2,6 +2,7 @@
 
 mod browser;
 mod community;
+pub(crate) mod events;
 mod servers;
 mod shell;
 mod shop;

@@ -14,6 +14,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{oneshot, watch};
 
 use super::checkpoint::Checkpoints;
+use super::concerns::{Concern, Concerned, Noted};
 use super::sqlite::{data_version, disk_failed};
 use super::{Conn, StoreError, migrate};
 use crate::kernel::error::Error;
@@ -63,7 +64,7 @@ where
     F: FnOnce(&Conn<'_>) -> Result<T, Error> + Send + 'static,
 {
     let (reply, answer) = oneshot::channel();
-    (Box::new(Waiting { work: Some(work), result: None, reply }), answer)
+    (Box::new(Waiting { work: Some(work), noted: Noted::default(), result: None, reply }), answer)
 }
 
 /// A job whose answer waits for a commit that is not its own.
@@ -71,12 +72,16 @@ pub(super) trait Shared: Send {
     /// Does the work; `Err` when it must be undone.
     fn run(&mut self, connection: &Connection) -> Result<(), Error>;
 
+    /// What it said that it concerns.
+    fn noted(&mut self) -> Noted;
+
     /// Tells whoever waits what became of it; an `Err` befell the whole transaction.
     fn answer(self: Box<Self>, transaction: Result<(), Error>);
 }
 
 struct Waiting<T, F> {
     work: Option<F>,
+    noted: Noted,
     result: Option<Result<T, Error>>,
     reply: oneshot::Sender<Result<T, Error>>,
 }
@@ -88,8 +93,13 @@ where
 {
     fn run(&mut self, connection: &Connection) -> Result<(), Error> {
         let Some(work) = self.work.take() else { return Ok(()) };
-        let result = catch_unwind(AssertUnwindSafe(|| work(&Conn(connection)))).unwrap_or_else(|_| Err(panicked()));
+        let conn = Conn::writing(connection, &self.noted);
+        let result = catch_unwind(AssertUnwindSafe(|| work(&conn))).unwrap_or_else(|_| Err(panicked()));
         self.result.insert(result).as_ref().map(drop).map_err(Clone::clone)
+    }
+
+    fn noted(&mut self) -> Noted {
+        std::mem::take(&mut self.noted)
     }
 
     fn answer(self: Box<Self>, transaction: Result<(), Error>) {
@@ -113,8 +123,19 @@ pub(super) struct Signals {
     pub(super) changed: watch::Sender<u64>,
     /// Moves with those, and with every commit of this process's rooms, before anybody is answered.
     pub(super) version: watch::Sender<u64>,
+    /// What those commits concerned.
+    pub(super) concerned: Arc<Concerned>,
     /// Why nothing may be written any more.
     pub(super) failed: Arc<watch::Sender<Option<Error>>>,
+}
+
+impl Signals {
+    /// Moves the version with a commit of something that rooms keep in memory.
+    fn moved(&self, concern: &Concern) {
+        let version = *self.version.borrow() + 1;
+        self.concerned.note(concern, version);
+        self.version.send_replace(version);
+    }
 }
 
 /// Runs jobs until the last sender is gone, and looks now and then whether another process has committed.
@@ -154,7 +175,7 @@ pub(super) fn run(
             if version.is_some() && version != seen {
                 seen = version;
                 let _ = migrate::still_known(&connection).map_err(|newer| signals.failed.send_replace(Some(newer)));
-                signals.version.send_modify(|count| *count += 1);
+                signals.moved(&Concern::Everything);
                 signals.changed.send_modify(|count| *count += 1);
             }
         }
@@ -169,7 +190,6 @@ fn run_together(
     jobs: &flume::Receiver<Job>,
     signals: &Signals,
 ) -> Option<Job> {
-    let changes = connection.total_changes();
     let (mut row, mut ended_by) = (vec![first], None);
     let result = run_row(connection, &mut row, || match jobs.try_recv() {
         Ok(Job::Shared(job)) => Some(job),
@@ -179,7 +199,8 @@ fn run_together(
         }
         Err(_) => None,
     });
-    announce(connection, changes, &result, signals);
+    announce(&result, signals);
+    let result = result.map(drop);
     for job in row {
         job.answer(result.clone());
     }
@@ -188,23 +209,33 @@ fn run_together(
 
 /// Runs a job in a transaction of its own, and answers it.
 fn run_alone(connection: &mut Connection, mut job: Box<dyn Shared>, signals: &Signals) {
-    let changes = connection.total_changes();
     let result = run_in_transaction(connection, &mut *job);
-    announce(connection, changes, &result, signals);
-    job.answer(result);
+    announce(&result, signals);
+    job.answer(result.map(drop));
 }
 
-fn run_in_transaction(connection: &mut Connection, job: &mut dyn Shared) -> Result<(), Error> {
+fn run_in_transaction(connection: &mut Connection, job: &mut dyn Shared) -> Result<Option<Concern>, Error> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(StoreError::from)?;
+    let before = transaction.total_changes();
     job.run(&transaction)?;
-    Ok(transaction.commit().map_err(StoreError::from)?)
+    let mut concern = None;
+    add(&mut concern, job, transaction.total_changes() != before);
+    transaction.commit().map_err(StoreError::from)?;
+    Ok(concern)
 }
 
-/// Tells others how a transaction ended, before anybody is answered.
-fn announce(connection: &Connection, changes_before: u64, result: &Result<(), Error>, signals: &Signals) {
+/// Adds what a job that is done concerns, if it has changed anything.
+fn add(concern: &mut Option<Concern>, job: &mut dyn Shared, has_changed: bool) {
+    if has_changed {
+        concern.get_or_insert_with(Concern::nothing).add(job.noted());
+    }
+}
+
+/// Tells others how a transaction ended and what it concerned, if it has changed anything, before anybody is answered.
+fn announce(result: &Result<Option<Concern>, Error>, signals: &Signals) {
     match result {
-        Ok(()) if connection.total_changes() != changes_before => signals.version.send_modify(|count| *count += 1),
-        Ok(()) => {}
+        Ok(Some(concern)) => signals.moved(concern),
+        Ok(None) => {}
         Err(error) => drop(disk_failed(error).map(|why| signals.failed.send_replace(Some(why)))),
     }
 }
@@ -214,187 +245,40 @@ fn run_row(
     connection: &mut Connection,
     row: &mut Vec<Box<dyn Shared>>,
     mut next: impl FnMut() -> Option<Box<dyn Shared>>,
-) -> Result<(), Error> {
+) -> Result<Option<Concern>, Error> {
+    let mut concern = None;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(StoreError::from)?;
     while let Some(job) = row.last_mut() {
-        run_in_savepoint(&transaction, &mut **job)?;
+        let before = transaction.total_changes();
+        let is_done = run_in_savepoint(&transaction, &mut **job)?;
+        add(&mut concern, &mut **job, is_done && transaction.total_changes() != before);
         let Some(job) = (row.len() < JOBS_MAX).then(&mut next).flatten() else { break };
         row.push(job);
     }
-    Ok(transaction.commit().map_err(StoreError::from)?)
+    transaction.commit().map_err(StoreError::from)?;
+    Ok(concern)
 }
 
-/// Runs one job, and undoes it alone when it fails.
+/// Runs one job, and undoes it alone when it fails; gives whether it is done.
 ///
 /// # Errors
 /// When the whole transaction is over: the disk failed, or SQLite gave it up (a full disk can do that).
-fn run_in_savepoint(transaction: &Connection, job: &mut dyn Shared) -> Result<(), Error> {
+fn run_in_savepoint(transaction: &Connection, job: &mut dyn Shared) -> Result<bool, Error> {
     let execute = |sql: &str| -> Result<(), StoreError> {
         transaction.prepare_cached(sql)?.execute([])?;
         Ok(())
     };
     execute("SAVEPOINT job")?;
-    if let Err(error) = job.run(transaction) {
+    let result = job.run(transaction);
+    if let Err(error) = &result {
         if transaction.is_autocommit() || error.is_storage_failed() {
-            return Err(error);
+            return Err(error.clone());
         }
         execute("ROLLBACK TO job")?;
     }
-    Ok(execute("RELEASE job")?)
+    execute("RELEASE job")?;
+    Ok(result.is_ok())
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::mpsc;
-
-    use super::*;
-    use crate::store::{Db, Location, bind};
-
-    type TestJob = fn(&Conn<'_>) -> Result<usize, Error>;
-
-    async fn db() -> (tempfile::TempDir, Db) {
-        let folder = tempfile::tempdir().unwrap();
-        let db = Db::open(&Location::Sqlite(folder.path().join("shop.db"))).await.unwrap();
-        db.write(|conn| Ok(conn.execute("CREATE TABLE notes (text TEXT UNIQUE)", &[])?)).await.unwrap();
-        (folder, db)
-    }
-
-    fn note(conn: &Conn<'_>, text: &str) -> Result<usize, Error> {
-        Ok(conn.execute("INSERT INTO notes (text) VALUES ($1)", bind![text])?)
-    }
-
-    async fn notes(db: &Db) -> Vec<String> {
-        db.read(|conn| Ok(conn.rows("SELECT text FROM notes ORDER BY text", &[], |row| row.text(0))?)).await.unwrap()
-    }
-
-    /// Puts jobs into the queue in order, while the writer is kept busy by a job of the same row.
-    async fn together(db: &Db, jobs: Vec<TestJob>) -> Vec<Result<usize, Error>> {
-        let (go, wait) = mpsc::channel::<()>();
-        let (began, has_begun) = oneshot::channel();
-        let busy = tokio::spawn({
-            let db = db.clone();
-            async move {
-                db.write(move |_| {
-                    began.send(()).unwrap();
-                    let _either_way = wait.recv();
-                    Ok(0)
-                })
-                .await
-            }
-        });
-        has_begun.await.unwrap();
-        let mut waiting: Vec<_> = jobs.into_iter().map(|job| Box::pin(db.write(job))).collect();
-        for job in &mut waiting {
-            assert!(futures_util::poll!(job).is_pending());
-        }
-        drop(go);
-        drop(busy.await.unwrap()); // it shares their fate
-        futures_util::future::join_all(waiting).await
-    }
-
-    #[tokio::test]
-    async fn what_waits_together_is_one_commit() {
-        let (_folder, db) = db().await;
-        let before = db.version();
-        let results = together(&db, vec![|conn| note(conn, "a"), |conn| note(conn, "b"), |conn| note(conn, "c")]).await;
-        assert!(results.iter().all(Result::is_ok));
-        assert_eq!(notes(&db).await, ["a", "b", "c"]);
-        assert_eq!(db.version(), before + 1);
-    }
-
-    #[tokio::test]
-    async fn a_job_that_fails_or_panics_is_undone_alone() {
-        let (_folder, db) = db().await;
-        let results = together(
-            &db,
-            vec![
-                |conn| note(conn, "a"),
-                |conn| note(conn, "b").and(Err(Error::busy(7))),
-                |conn| note(conn, "c").map(|_| panic!("a panic that a test wants")),
-                |conn| note(conn, "d").and(note(conn, "a")), // a duplicate
-                |conn| note(conn, "e"),
-            ],
-        )
-        .await;
-        let codes: Vec<_> = results.iter().map(|result| result.as_ref().map_or_else(Error::code, |_| "ok")).collect();
-        assert_eq!(codes, ["ok", "busy", "internal", "duplicate", "ok"]);
-        assert_eq!(notes(&db).await, ["a", "e"]);
-    }
-
-    #[tokio::test]
-    async fn a_commit_that_fails_fails_for_all_and_harms_nobody_after() {
-        let (_folder, db) = db().await;
-        let results = together(
-            &db,
-            vec![|conn| note(conn, "a"), |_| Err(Error::busy(7)), |conn| {
-                conn.execute("PRAGMA defer_foreign_keys = ON", &[])?; // a missing parent fails the commit
-                let sql = "INSERT INTO posts (author_id, created_at, updated_at, title, content) \
-                         VALUES (404, 0, 0, '', '')";
-                Ok(conn.execute(sql, &[])?)
-            }],
-        )
-        .await;
-        let codes: Vec<_> = results.iter().map(|result| result.as_ref().map_or_else(Error::code, |_| "ok")).collect();
-        assert_eq!(codes, ["internal", "busy", "internal"]);
-        assert!(notes(&db).await.is_empty());
-        db.write(|conn| note(conn, "b")).await.unwrap();
-        assert_eq!(notes(&db).await, ["b"]);
-    }
-
-    #[tokio::test]
-    async fn a_raw_job_ends_the_row_and_keeps_its_turn() {
-        let (_folder, db) = db().await;
-        let (go, wait) = mpsc::channel::<()>();
-        let first = db.write(move |conn| {
-            let _either_way = wait.recv();
-            note(conn, "a")
-        });
-        let raw = db.sqlite().write_raw(|connection| {
-            assert!(connection.is_autocommit());
-            let seen = Conn::of(connection).rows("SELECT text FROM notes", &[], |row| row.text(0))?;
-            Ok(seen)
-        });
-        let last = db.write(|conn| note(conn, "b"));
-        let (mut first, mut raw, mut last) = (Box::pin(first), Box::pin(raw), Box::pin(last));
-        assert!(futures_util::poll!(&mut first).is_pending());
-        assert!(futures_util::poll!(&mut raw).is_pending());
-        assert!(futures_util::poll!(&mut last).is_pending());
-        drop(go);
-        first.await.unwrap();
-        assert_eq!(raw.await.unwrap(), ["a"]);
-        last.await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn a_job_that_wants_a_transaction_to_itself_has_one() {
-        let (_folder, db) = db().await;
-        let before = db.version();
-        let results = together(&db, vec![|conn| note(conn, "a")]).await;
-        assert!(results[0].is_ok());
-        let failed = db.write_alone(|conn| note(conn, "b").and(Err::<(), _>(Error::busy(7)))).await;
-        assert_eq!(failed.unwrap_err().code(), "busy");
-        let panicked = db.write_alone(|conn| note(conn, "c").map(|_| panic!("a panic that a test wants"))).await;
-        assert_eq!(panicked.map(|()| "done").unwrap_err().code(), "internal");
-        let (alone, shared) = tokio::join!(
-            db.write_alone(|conn| {
-                // A savepoint would have to be released first.
-                assert!(conn.execute("RELEASE job", &[]).is_err());
-                note(conn, "d")
-            }),
-            db.write(|conn| note(conn, "e")),
-        );
-        assert!(alone.is_ok() && shared.is_ok());
-        assert_eq!(notes(&db).await, ["a", "d", "e"]);
-        assert_eq!(db.version(), before + 3);
-    }
-
-    #[tokio::test]
-    async fn the_version_moves_with_changes_only() {
-        let (_folder, db) = db().await;
-        let before = db.version();
-        db.write(|conn| Ok(conn.execute("DELETE FROM notes", &[])?)).await.unwrap();
-        assert_eq!(db.version(), before);
-        db.write(|conn| note(conn, "a")).await.unwrap();
-        assert_eq!(db.version(), before + 1);
-    }
-}
+mod tests;
