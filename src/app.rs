@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use crate::activity::Activity;
+use crate::audit::Auditor;
 use crate::config::{Config, ProviderKind};
+use crate::http::Traffic;
 use crate::kernel::clock::Clock;
 use crate::kernel::error::Error;
 use crate::ledger::Ledger;
 use crate::newsfeed::{MayListen, Newsfeed};
-use crate::pages::Pages;
+use crate::pages::{Pages, Pulse};
 use crate::payments::{Payments, Provider, Simulated};
 use crate::products::Products;
 use crate::purchases::Purchases;
@@ -40,6 +42,8 @@ pub struct App {
     pub activity: Arc<Activity>,
     /// Feeds, views of activities, and their stream.
     pub newsfeed: Arc<Newsfeed>,
+    /// What the door counts.
+    pub traffic: Arc<Traffic>,
     /// The web pages over all of these.
     pub pages: Arc<Pages>,
 }
@@ -75,6 +79,8 @@ impl App {
         let payments = Payments::new(Arc::clone(&ledger), provider);
         let purchases = Purchases::new(Arc::clone(&ledger));
         let newsfeed = Newsfeed::new(db.clone(), Arc::clone(&activity), may_listen);
+        let stock = StockRoom::new(Arc::clone(&ledger), clock.now());
+        let traffic = Arc::new(Traffic::default());
         let pages = Pages::new(Pages {
             users: Arc::clone(&users),
             products: Arc::clone(&products),
@@ -82,12 +88,16 @@ impl App {
             purchases: Arc::clone(&purchases),
             activity: Arc::clone(&activity),
             newsfeed: Arc::clone(&newsfeed),
+            stock: Arc::clone(&stock),
+            auditor: Auditor::new(db.clone(), Arc::clone(&clock)),
+            pulse: Pulse::new(Arc::clone(&traffic), Arc::clone(&ledger)),
             clock: Arc::clone(&clock),
         });
         Ok(Self {
             users,
             products,
-            stock: StockRoom::new(Arc::clone(&ledger), clock.now()),
+            stock,
+            traffic,
             payments,
             purchases,
             newsfeed,

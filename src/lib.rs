@@ -82,6 +82,7 @@
 
 pub mod activity;
 pub mod app;
+pub mod audit;
 pub mod cli;
 pub mod config;
 pub mod gateway;

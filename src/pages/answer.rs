@@ -10,7 +10,7 @@ use axum::http::header::{
 use axum::response::{IntoResponse, Response};
 
 use super::visit::Visit;
-use crate::http::{HttpError, Told};
+use crate::http::{HttpError, Refused, Told};
 use crate::kernel::error::Error;
 
 /// What a page may load and where its forms may go: its own site. Neither scripts nor styles may stand in the page itself.
@@ -59,8 +59,11 @@ pub(super) fn page(visit: &Visit, template: &impl Template) -> Answer {
 
 /// A page that tells of an error by itself, such as a form with the faults beside its fields.
 pub(super) fn told(visit: &Visit, error: Error, template: &impl Template) -> Answer {
+    let code = error.code();
     let status = HttpError::from(error).into_response().status();
-    Ok(rendered(visit, status, template))
+    let mut response = rendered(visit, status, template);
+    response.extensions_mut().insert(Refused(code));
+    Ok(response)
 }
 
 /// A page with any status.

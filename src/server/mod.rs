@@ -88,7 +88,8 @@ pub fn rooms(app: &App, targets: &Targets) -> Routes {
 #[must_use]
 pub fn behind_door(app: &App, rooms: Routes) -> Door {
     let people = People::of(&app.pages, rooms.list()).map(|people| Arc::new(people) as Arc<dyn ForPeople>);
-    Door::new(Arc::clone(&app.users), &app.config.limits, rooms.into_router(), people)
+    let meter = app.traffic.meter(rooms.list());
+    Door::new(Arc::clone(&app.users), &app.config.limits, rooms.into_router(), people, meter)
 }
 
 fn probes(db: Db) -> Routes {
@@ -136,6 +137,7 @@ pub async fn serve(
     app.products.keep_current();
     app.newsfeed.keep_current();
     app.stock.keep_current();
+    app.pages.pulse.keep_current();
     if let count @ 1.. = app.payments.resume().await? {
         tracing::info!(count, "asking again about charges that were under way when the last server ended");
     }
@@ -144,6 +146,7 @@ pub async fn serve(
         shutdown.await;
         app.newsfeed.close();
         app.stock.close();
+        app.pages.pulse.close();
     };
     run(listener, door, &app.config.limits, stop).await
 }

@@ -19,6 +19,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/sqlite/0005_community_seeds.sql"),
     include_str!("migrations/sqlite/0006_keys_filed_in_bulk.sql"),
     include_str!("migrations/sqlite/0007_sessions_and_codes.sql"),
+    include_str!("migrations/sqlite/0008_users_by_name.sql"),
 ];
 
 /// The schema version that this program works on.

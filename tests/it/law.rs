@@ -25,13 +25,31 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("activity", &["http", "kernel", "store", "users"]),
     ("newsfeed", &["activity", "http", "kernel", "store"]),
     ("gateway", &["config", "http", "kernel", "users"]),
+    ("audit", &["activity", "kernel", "ledger", "store"]),
     // A face of every room at once.
-    ("pages", &["activity", "http", "kernel", "ledger", "newsfeed", "payments", "products", "purchases", "users"]),
+    (
+        "pages",
+        &[
+            "activity",
+            "audit",
+            "http",
+            "kernel",
+            "ledger",
+            "newsfeed",
+            "payments",
+            "products",
+            "purchases",
+            "stock",
+            "users",
+        ],
+    ),
     (
         "app",
         &[
             "activity",
+            "audit",
             "config",
+            "http",
             "kernel",
             "newsfeed",
             "ledger",
@@ -69,8 +87,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "activity",
             "app",
+            "audit",
             "config",
             "kernel",
             "ledger",

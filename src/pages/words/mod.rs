@@ -16,12 +16,14 @@ macro_rules! words {
 
         impl $group {
             #[cfg(test)]
-            fn each(&self) -> Vec<(&'static str, &'static str)> {
+            pub(in crate::pages) fn each(&self) -> Vec<(&'static str, &'static str)> {
                 vec![$((concat!(stringify!($group), ".", stringify!($text)), self.$text)),*]
             }
         }
     )*};
 }
+
+pub(in crate::pages) mod admin;
 
 words! {
     /// What stands around every page.
@@ -53,6 +55,7 @@ pub(super) struct Words {
     pub(super) account: Account,
     pub(super) shop: Shop,
     pub(super) trouble: Trouble,
+    pub(super) admin: admin::Words,
 }
 
 impl Words {
@@ -66,7 +69,11 @@ impl Words {
 
     #[cfg(test)]
     fn each(&self) -> Vec<(&'static str, &'static str)> {
-        [self.frame.each(), self.time.each(), self.account.each(), self.shop.each(), self.trouble.each()].concat()
+        [self.frame.each(), self.time.each(), self.account.each(), self.shop.each(), self.trouble.each()]
+            .concat()
+            .into_iter()
+            .chain(self.admin.each())
+            .collect()
     }
 }
 
