@@ -3,6 +3,7 @@
 
 use super::model::{Email, NewUser, User, UserState};
 use super::names::name;
+use crate::kernel::actor::Role;
 use crate::kernel::check::Check;
 use crate::kernel::clock::Timestamp;
 use crate::kernel::error::{Error, Kind, Text};

@@ -77,7 +77,7 @@ pub(super) fn named(
 ) -> Result<Vec<User>, StoreError> {
     let (role, state) = (filter.role.map(Role::as_str), filter.state.map(UserState::as_str));
     let end = format!("{name}\u{10FFFF}");
-    let after = after.unwrap_or_default();
+    let after = after.unwrap_or(UserId(0));
     conn.rows(
         select_user!(
             "WHERE lower(name) >= $1 AND lower(name) < $2

@@ -33,8 +33,8 @@ struct Board<'a> {
 
 impl Board<'_> {
     /// Microseconds as milliseconds, with a digit behind the point.
-    fn ms(&self, index: &usize) -> String {
-        let tenths = self.second.micros[*index] / 100;
+    fn ms(&self, index: usize) -> String {
+        let tenths = self.second.micros[index] / 100;
         format!("{}.{}", tenths / 10, tenths % 10)
     }
 

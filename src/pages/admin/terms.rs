@@ -21,7 +21,8 @@ pub(super) struct Typed {
     pub(super) id: String,
     pub(super) name: String,
     pub(super) description: String,
-    pub(super) r#type: String,
+    #[serde(rename = "type")]
+    pub(super) kind: String,
     pub(super) price: String,
     pub(super) currency: String,
     pub(super) stock: String,
@@ -49,7 +50,7 @@ impl Typed {
     /// A form that nobody has filled in.
     pub(super) fn blank(visit: &Visit) -> Self {
         Self {
-            r#type: "reservation".to_owned(),
+            kind: "reservation".to_owned(),
             currency: "KRW".to_owned(),
             offset: offset_of(visit).to_owned(),
             ..Self::default()
@@ -65,7 +66,7 @@ impl Typed {
             id: entry.id.to_string(),
             name: entry.name.clone(),
             description: entry.description.clone(),
-            r#type: terms.kind.to_string(),
+            kind: terms.kind.to_string(),
             price: terms.price.to_string(),
             currency: terms.currency.to_string(),
             stock: String::new(),
@@ -85,7 +86,7 @@ impl Typed {
             id: Some(self.id.trim().to_owned()),
             name: Some(self.name.clone()),
             description: Some(self.description.clone()),
-            kind: Some(self.r#type.clone()),
+            kind: Some(self.kind.clone()),
             price: number(&self.price),
             currency: Some(self.currency.trim().to_ascii_uppercase()).filter(|currency| !currency.is_empty()),
             stock: number(&self.stock),

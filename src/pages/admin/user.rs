@@ -79,6 +79,10 @@ impl<'a> UserPage<'a> {
         role_word(self.v, self.user.role)
     }
 
+    fn is_own(&self, session: &Session) -> bool {
+        session.id == self.own
+    }
+
     fn is_live(&self, session: &Session) -> bool {
         session.revoked_at.is_none() && self.now < session.expires_at
     }

@@ -6,8 +6,8 @@ pub(in crate::pages::words) mod ko;
 words! {
     /// What stands around every page, and what many say.
     Frame {
-        admin, board, products, orders, users, audit, menu, back, cancel, search, all, none, look_further, edit, save, reload,
-        reason, state, created, actions, product, buyer, units, time, who, what,
+        admin, board, products, orders, users, audit, menu, cancel, search, save, reload,
+        reason, state, created, actions, product, buyer, units, time, who,
     }
     /// The board.
     Board {
@@ -23,7 +23,7 @@ words! {
     Products {
         title, new, none, id, id_hint, name, description, kind, reservation, general, price, price_hint, currency, stock, opens,
         opens_hint, closes, closes_hint, limit, limit_hint, hold, hold_hint, create, terms, units, total, delta, delta_hint,
-        adjust, reason_hint, open_now, close_now, opened, closed, always, see_shop, history, delete, delete_title, delete_ask,
+        adjust, reason_hint, open_now, close_now, see_shop, history, delete, delete_title, delete_ask,
         delete_do, zone, said_created, said_saved, said_adjusted, said_opened, said_closed, said_deleted,
     }
     /// A product's movements.
@@ -34,7 +34,7 @@ words! {
     Orders {
         title, export, find, find_hint, product_hint, any_state, held, completed, cancelled, refunded, none, none_here, order,
         amount, bought_at, timeline, made, expires, expired, settled, cancelled_at, refunded_at, abandoned, payment_declined, by_buyer,
-        by_admin, payment, provider, reference, status, unpaid, pending, paid, declined, abandoned_payment, paid_back, cancel, refund,
+        by_admin, provider, reference, status, unpaid, pending, paid, declined, abandoned_payment, paid_back, cancel, refund,
         refund_title, refund_ask, said_cancelled, said_refunded, unknown,
     }
     /// Users.
