@@ -84,3 +84,24 @@ impl Auditor {
         Ok(tokio::time::timeout(patience, proving).await.is_ok())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::clock::SystemClock;
+    use crate::store::Location;
+
+    #[tokio::test]
+    async fn one_proof_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Db::open(&Location::Sqlite(folder.path().join("shop.db"))).await.unwrap();
+        let auditor = Auditor::new(db, Arc::new(SystemClock));
+        let under_way = Arc::clone(&auditor.turn).acquire_owned().await.unwrap();
+        assert!(auditor.is_busy());
+        assert_eq!(auditor.run(Duration::MAX).await.unwrap_err().code(), "audit_busy");
+        assert!(auditor.last().is_none());
+        drop(under_way);
+        assert!(auditor.run(Duration::MAX).await.unwrap());
+        assert!(auditor.last().unwrap().outcome.as_ref().unwrap().ok() && !auditor.is_busy());
+    }
+}

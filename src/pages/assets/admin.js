@@ -50,7 +50,8 @@
       area(shown, 600, 180, top, "area"),
       shape("polyline", { points: points(shown, 600, 180, top).join(" ") }, "line"),
     );
-    write(one("[data-peak]"), `max ${digits.format(peak)}`);
+    const said = one("[data-peak]");
+    write(said, said.dataset.peak.replace("{0}", digits.format(peak)));
   };
 
   // Sold at the bottom, held on it, and what is left above both.

@@ -62,6 +62,7 @@ const BOARD: Board = Board {
     held: "Held",
     sold: "Sold",
     summary: "{0} orders per second, {1} in the queue",
+    peak: "at most {0}",
     lost: "The connection is lost; trying again.",
 };
 

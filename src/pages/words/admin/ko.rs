@@ -62,6 +62,7 @@ const BOARD: Board = Board {
     held: "결제 중",
     sold: "판매",
     summary: "초당 주문 {0}건, 대기 {1}건",
+    peak: "최고 {0}건",
     lost: "연결이 끊겨 다시 연결하고 있습니다.",
 };
 

@@ -12,7 +12,7 @@ words! {
     /// The board.
     Board {
         title, live, still, over_time, orders_s, requests_s, waiting, waiting_hint, latency, latency_hint, p50, p90, p99, ms, refusals,
-        refusals_none, kind, last_minute, since_start, stock, no_products, available, held, sold, summary, lost,
+        refusals_none, kind, last_minute, since_start, stock, no_products, available, held, sold, summary, lost, peak,
     }
     /// What refusals are called.
     Refusals {
