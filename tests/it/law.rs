@@ -87,6 +87,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
+            "activity",
             "app",
             "audit",
             "config",
