@@ -10,20 +10,16 @@
 //! writes ready-made bytes, and the crowd of `preorder loadtest`, which is a whole HTTP client (goose over reqwest).
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints, and ends where it fails")]
 
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+#[expect(dead_code, reason = "what the benchmarks share is not all for this one")]
+mod support;
+
+use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use self::support::{CONNECTIONS, ROUNDS, Server, Shop, is_only_tested, median, rate, request, runtime};
 
-const CONNECTIONS: usize = 256;
-const BUYERS: usize = 1_000;
-const ROUNDS: usize = 5;
-const ROUND: Duration = Duration::from_secs(3);
+const BUYERS: i64 = 1_000;
 const PAST_ORDERS: i64 = 1_000_000;
 /// Whose the orders of the past are: most buyers of a shop buy once or twice.
 const PAST_BUYERS: i64 = 1_000_000;
@@ -31,16 +27,14 @@ const PAST_BUYERS: i64 = 1_000_000;
 const PRODUCTS: usize = 1_000;
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().collect();
-    // `cargo test --benches` only wants to know that it runs.
-    if arguments.iter().any(|argument| argument == "--test") {
+    if is_only_tested() {
         return;
     }
-    let past = arguments.iter().skip_while(|argument| *argument != "--past").nth(1);
+    let past = std::env::args().skip_while(|argument| *argument != "--past").nth(1);
     let past = past.map_or(PAST_ORDERS, |count| count.parse().expect("--past takes a number of orders"));
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let empty = Shop::make(0);
-    let full = Shop::make(past);
+    let runtime = runtime();
+    let empty = shop(0);
+    let full = shop(past);
     let (empty_server, empty_start) = empty.serve();
     let (full_server, full_start) = full.serve();
     println!("start-up: {empty_start:.0?} empty, {full_start:.0?} with {past} past orders");
@@ -59,7 +53,7 @@ fn main() {
     let mut rates = vec![Vec::new(); measured.len()];
     for round in 1..=ROUNDS {
         for ((name, server, shop, asked), rates) in measured.iter().zip(&mut rates) {
-            rates.push(runtime.block_on(rate(server, &shop.tokens, asked, round)));
+            rates.push(runtime.block_on(asks(server, &shop.tokens, asked, round)));
             println!("round {round}: {name}: {:.0}/s", rates[round - 1]);
         }
     }
@@ -127,98 +121,21 @@ fn with_the_crowd() {
     println!("durable purchases ÷ sold_out refusals, with the crowd: {:.2}", median(&purchases) / median(&refusals));
 }
 
-fn median(rates: &[f64]) -> f64 {
-    let mut sorted = rates.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted[sorted.len() / 2]
-}
-
-/// A temporary database with buyers, a product to buy and one that is sold out.
-struct Shop {
-    folder: tempfile::TempDir,
-    tokens: Vec<String>,
-}
-
-impl Shop {
-    fn make(past_orders: i64) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let mut shop = Self { folder, tokens: Vec::new() };
-        shop.run(&["seed", "--users", &BUYERS.to_string()]);
-        for (id, stock, limit) in [("hot", "500000000", None), ("limited", "500000000", LIMIT), ("gone", "0", None)] {
-            let mut line = vec!["product", "add", "--id", id, "--name", id, "--type", "reservation", "--price", "1000"];
-            line.extend(["--stock", stock]);
-            line.extend(limit.into_iter().flat_map(|limit| ["--per-buyer-limit", limit]));
-            shop.run(&line);
-        }
+/// A database with buyers, a product to buy and one that is sold out, and so many orders of the past.
+fn shop(past_orders: i64) -> Shop {
+    Shop::make(BUYERS, |shop| {
+        shop.sell("hot", "500000000", &[]);
+        shop.sell("limited", "500000000", &LIMIT);
+        shop.sell("gone", "0", &[]);
         add_products(&shop.database());
         if past_orders > 0 {
             add_past_orders(&shop.database(), past_orders);
         }
-        shop.tokens = shop.run(&["user", "token", "--all"]).lines().map(str::to_owned).collect();
-        shop
-    }
-
-    fn database(&self) -> PathBuf {
-        self.folder.path().join("sale.db")
-    }
-
-    fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_preorder"));
-        command
-            .current_dir(self.folder.path())
-            .args(["--db", &format!("sqlite:{}", self.database().display())])
-            .env("PREORDER_LIMITS_ADDRESS_PER_SECOND", "0")
-            .env("PREORDER_LIMITS_ACCOUNT_PER_SECOND", "0")
-            .env("PREORDER_PAYMENT_SIMULATED_ABANDON_RATE", "0")
-            .env("PREORDER_PAYMENT_SIMULATED_DECLINE_RATE", "0")
-            .env("PREORDER_JWT_ACCESS_MINUTES", "60");
-        command
-    }
-
-    fn run(&self, arguments: &[&str]) -> String {
-        let output = self.command().args(arguments).output().unwrap();
-        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    /// A server, and how long it took to be ready.
-    fn serve(&self) -> (Server, Duration) {
-        let started = Instant::now();
-        let mut process = self
-            .command()
-            .args(["serve", "--listen", "127.0.0.1:0", "--until-stdin-closes"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let address = line.trim().rsplit_once("http://").expect("the server tells its URL").1.to_owned();
-        (Server { process, address }, started.elapsed())
-    }
-
-    fn audit(&self) {
-        let audit = self.command().arg("audit").output().unwrap();
-        assert!(audit.status.success(), "{}", String::from_utf8_lossy(&audit.stdout));
-    }
-}
-
-/// A running server; it stops when it is dropped.
-struct Server {
-    process: Child,
-    address: String,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        drop(self.process.stdin.take());
-        drop(self.process.wait());
-    }
+    })
 }
 
 /// A per-buyer limit that is looked at and never reached.
-const LIMIT: Option<&str> = Some("100000000");
+const LIMIT: [&str; 2] = ["--per-buyer-limit", "100000000"];
 
 /// Writes the products of the sale that is spread, as copies of the limited one.
 fn add_products(database: &Path) {
@@ -291,89 +208,35 @@ fn add_past_orders(database: &Path, count: i64) {
 }
 
 /// Answers a second, all of them as they must be.
-async fn rate(server: &Server, tokens: &[String], asked: &Asked, round: usize) -> f64 {
+async fn asks(server: &Server, tokens: &[String], asked: &Asked, round: usize) -> f64 {
     let product = |number: usize| match asked.product {
         Product::One(id) => id.to_owned(),
         Product::Many => format!("p{}", number % PRODUCTS),
     };
-    let requests =
-        tokens.iter().enumerate().map(|(number, token)| request(token, &product(number), asked.guarded, round));
-    let crowd = Arc::new(Crowd {
-        address: server.address.clone(),
-        requests: requests.collect(),
-        status: format!("HTTP/1.1 {} ", asked.status).into_bytes(),
-        next: AtomicUsize::new(0),
-        answers: AtomicU64::new(0),
-        over: AtomicBool::new(false),
-    });
-    let started = Instant::now();
-    let connections: Vec<_> = (0..CONNECTIONS).map(|_| tokio::spawn(Arc::clone(&crowd).connection())).collect();
-    tokio::time::sleep(ROUND).await;
-    crowd.over.store(true, Ordering::Relaxed);
-    for connection in connections {
-        connection.await.unwrap();
-    }
-    #[expect(clippy::cast_precision_loss, reason = "a rate is told in four digits")]
-    let answers = crowd.answers.load(Ordering::Relaxed) as f64;
-    answers / started.elapsed().as_secs_f64()
-}
-
-/// Where a request's number goes, so that its key is its own.
-const NUMBER: &[u8] = b"################";
-
-fn request(token: &str, product: &str, guarded: bool, round: usize) -> Vec<u8> {
-    let body = format!(r#"{{"productId":"{product}"}}"#);
-    let number = String::from_utf8_lossy(NUMBER);
-    let key = if guarded { format!("Idempotency-Key: {number}-{round}-{product}\r\n") } else { String::new() };
-    format!(
-        "POST /payments/pre-order HTTP/1.1\r\nHost: sale\r\nAuthorization: Bearer {token}\r\n{key}\
-         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    )
-    .into_bytes()
-}
-
-/// A client that costs little: requests are written ready-made, answers are read up to their end and no further.
-struct Crowd {
-    address: String,
-    requests: Vec<Vec<u8>>,
-    status: Vec<u8>,
-    next: AtomicUsize,
-    answers: AtomicU64,
-    over: AtomicBool,
-}
-
-impl Crowd {
-    async fn connection(self: Arc<Self>) {
-        let mut stream = TcpStream::connect(&self.address).await.unwrap();
-        stream.set_nodelay(true).unwrap();
-        let mut buffer = vec![0; 4_096];
-        while !self.over.load(Ordering::Relaxed) {
-            let number = self.next.fetch_add(1, Ordering::Relaxed);
-            let mut request = self.requests[number % self.requests.len()].clone();
-            if let Some(at) = request.windows(NUMBER.len()).position(|bytes| bytes == NUMBER) {
-                // Multiplied, so that the keys come in no order.
-                let number = (number as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-                request[at..at + NUMBER.len()].copy_from_slice(format!("{number:016x}").as_bytes());
-            }
-            stream.write_all(&request).await.unwrap();
-            let mut read = 0;
-            while !is_whole(&buffer[..read]) {
-                let more = stream.read(&mut buffer[read..]).await.unwrap();
-                assert!(more > 0, "the server closed a connection");
-                read += more;
-            }
-            let answer = &buffer[..read];
-            assert!(answer.starts_with(&self.status), "{}", String::from_utf8_lossy(answer));
-            self.answers.fetch_add(1, Ordering::Relaxed);
+    let buy = |(number, token): (usize, &String)| {
+        let product = product(number);
+        // Its number goes where the mark is, so that each key is its own.
+        let key =
+            if asked.guarded { format!("Idempotency-Key: {NUMBER}-{round}-{product}\r\n") } else { String::new() };
+        request("POST", "/payments/pre-order", token, &key, &format!(r#"{{"productId":"{product}"}}"#))
+    };
+    let requests: Vec<Vec<u8>> = tokens.iter().enumerate().map(buy).collect();
+    let marks: Vec<_> = requests
+        .iter()
+        .map(|request| request.windows(NUMBER.len()).position(|bytes| bytes == NUMBER.as_bytes()))
+        .collect();
+    let make = move |number: usize| {
+        let which = number % requests.len();
+        let mut request = requests[which].clone();
+        if let Some(at) = marks[which] {
+            // Multiplied, so that the keys come in no order.
+            let number = (number as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            request[at..at + NUMBER.len()].copy_from_slice(format!("{number:016x}").as_bytes());
         }
-    }
+        request
+    };
+    rate(server, Arc::new(make), asked.status).await
 }
 
-/// Whether an answer is there with its whole body.
-fn is_whole(answer: &[u8]) -> bool {
-    let Some(head) = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n") else { return false };
-    let text = String::from_utf8_lossy(&answer[..head]).to_ascii_lowercase();
-    let length = text.split("\r\n").find_map(|line| line.strip_prefix("content-length:")).map(str::trim);
-    length.and_then(|length| length.parse::<usize>().ok()).is_some_and(|length| answer.len() >= head + 4 + length)
-}
+/// Where a request's number goes.
+const NUMBER: &str = "################";

@@ -10,9 +10,9 @@ use crate::kernel::clock::Clock;
 use crate::kernel::error::Error;
 use crate::ledger::Ledger;
 use crate::newsfeed::{MayListen, Newsfeed};
-use crate::pages::{Pages, Pulse};
 use crate::payments::{Payments, Provider, Simulated};
 use crate::products::Products;
+use crate::pulse::Pulse;
 use crate::purchases::Purchases;
 use crate::stock::StockRoom;
 use crate::store::Db;
@@ -44,8 +44,10 @@ pub struct App {
     pub newsfeed: Arc<Newsfeed>,
     /// What the door counts.
     pub traffic: Arc<Traffic>,
-    /// The web pages over all of these.
-    pub pages: Arc<Pages>,
+    /// How the sale goes, second by second.
+    pub pulse: Arc<Pulse>,
+    /// The audit.
+    pub auditor: Arc<Auditor>,
 }
 
 impl App {
@@ -75,34 +77,18 @@ impl App {
         let activity = Activity::new(db.clone(), Arc::clone(&clock));
         let standing = Arc::clone(&users);
         let may_listen: MayListen = Arc::new(move |actor| standing.may_still_act(actor).is_ok());
-        let products = Products::new(db.clone(), Arc::clone(&clock), Arc::clone(&ledger));
-        let payments = Payments::new(Arc::clone(&ledger), provider);
-        let purchases = Purchases::new(Arc::clone(&ledger));
-        let newsfeed = Newsfeed::new(db.clone(), Arc::clone(&activity), may_listen);
-        let stock = StockRoom::new(Arc::clone(&ledger), clock.now());
         let traffic = Arc::new(Traffic::default());
-        let pages = Pages::new(Pages {
-            users: Arc::clone(&users),
-            products: Arc::clone(&products),
-            payments: Arc::clone(&payments),
-            purchases: Arc::clone(&purchases),
-            activity: Arc::clone(&activity),
-            newsfeed: Arc::clone(&newsfeed),
-            stock: Arc::clone(&stock),
-            auditor: Auditor::new(db.clone(), Arc::clone(&clock)),
-            pulse: Pulse::new(Arc::clone(&traffic), Arc::clone(&ledger)),
-            clock: Arc::clone(&clock),
-        });
         Ok(Self {
             users,
-            products,
-            stock,
+            products: Products::new(db.clone(), Arc::clone(&clock), Arc::clone(&ledger)),
+            stock: StockRoom::new(Arc::clone(&ledger), clock.now()),
+            payments: Payments::new(Arc::clone(&ledger), provider),
+            purchases: Purchases::new(Arc::clone(&ledger)),
+            newsfeed: Newsfeed::new(db.clone(), Arc::clone(&activity), may_listen),
+            pulse: Pulse::new(Arc::clone(&traffic), Arc::clone(&ledger)),
+            auditor: Auditor::new(db.clone(), Arc::clone(&clock)),
             traffic,
-            payments,
-            purchases,
-            newsfeed,
             activity,
-            pages,
             config: config.clone(),
             ledger,
             db,

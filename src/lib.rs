@@ -74,6 +74,10 @@
 //! - SQLite keeps no index of orders by buyer. Its entries would land at random, a page for each purchase; so orders are
 //!   noted in a row and filed under their buyers in bulk (`ledger/filing.rs`), and the audit proves that each is found. So are
 //!   idempotency keys, of which only a digest is kept; those that wait are remembered.
+//! - So are likes of posts, what is counted about posts (apart from their words), and whose an activity of the log is
+//!   (`activity/store`): each would land at random on pages of its own. The audit proves that nothing is lost on the way.
+//! - A like has no savepoint in the transaction that it shares (`Db::write_checked`): it fails before it writes, or else
+//!   everybody's writes are undone.
 //! - The engine has no task of its own: it takes its turns on the writer's thread, and a thread beside it copies the log.
 //! - The door is no layer of axum's: it calls the rooms' router itself.
 //! - The rehearsal's charts are drawn by hand, as colours and dashes come from the page's style.
@@ -94,6 +98,7 @@ pub mod newsfeed;
 pub mod pages;
 pub mod payments;
 pub mod products;
+pub mod pulse;
 pub mod purchases;
 pub mod seed;
 pub mod server;

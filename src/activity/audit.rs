@@ -8,16 +8,25 @@ const INVARIANTS: &[Invariant] = &[
     (
         "likes_give_the_counts",
         "the likes that a post or a comment shows are its rows",
-        "SELECT 'post ' || p.id FROM posts p LEFT JOIN (SELECT post_id, COUNT(*) AS n FROM post_likes GROUP BY post_id) l \
-         ON l.post_id = p.id WHERE p.like_count <> COALESCE(l.n, 0) \
+        "SELECT 'post ' || k.post_id FROM post_counts k LEFT JOIN (SELECT post_id, COUNT(*) AS n FROM post_likes \
+         GROUP BY post_id) l ON l.post_id = k.post_id WHERE k.like_count <> COALESCE(l.n, 0) \
          UNION ALL SELECT 'comment ' || c.id FROM comments c LEFT JOIN (SELECT comment_id, COUNT(*) AS n FROM comment_likes \
          GROUP BY comment_id) l ON l.comment_id = c.id WHERE c.like_count <> COALESCE(l.n, 0)",
     ),
     (
         "comments_give_the_counts",
         "the comments that a post shows are its rows",
-        "SELECT 'post ' || p.id FROM posts p LEFT JOIN (SELECT post_id, COUNT(*) AS n FROM comments \
-         WHERE deleted_at IS NULL GROUP BY post_id) c ON c.post_id = p.id WHERE p.comment_count <> COALESCE(c.n, 0)",
+        "SELECT 'post ' || k.post_id FROM post_counts k LEFT JOIN (SELECT post_id, COUNT(*) AS n FROM comments \
+         WHERE deleted_at IS NULL GROUP BY post_id) c ON c.post_id = k.post_id WHERE k.comment_count <> COALESCE(c.n, 0)",
+    ),
+    (
+        "posts_have_their_counts",
+        "every post that was not deleted has its counts under its author, and nothing else has",
+        "SELECT 'post ' || p.id FROM posts p LEFT JOIN post_counts_filed k ON k.post_id = p.id \
+         LEFT JOIN post_counts_unfiled n ON n.post_id = p.id \
+         WHERE CASE WHEN p.deleted_at IS NULL THEN k.post_id IS NULL OR k.author_id <> p.author_id \
+         OR COALESCE(n.author_id, p.author_id) <> p.author_id ELSE k.post_id IS NOT NULL OR n.post_id IS NOT NULL END \
+         UNION ALL SELECT 'post ' || k.post_id FROM post_counts k LEFT JOIN posts p ON p.id = k.post_id WHERE p.id IS NULL",
     ),
     (
         "posts_and_follows_give_the_counts",
@@ -71,6 +80,29 @@ const INVARIANTS: &[Invariant] = &[
          UNION ALL SELECT 'comment ' || c.id FROM comments c LEFT JOIN (SELECT comment_id, MIN(actor_id) AS actor, \
          COUNT(*) AS n FROM activities WHERE type = 'write_comment' GROUP BY comment_id) a ON a.comment_id = c.id \
          WHERE a.n IS NULL OR a.n <> 1 OR a.actor <> c.author_id",
+    ),
+    (
+        "likes_are_filed_once",
+        "a like of a post is filed or waits to be, not both",
+        "SELECT 'post ' || f.post_id FROM post_likes_unfiled u JOIN post_likes_filed f \
+         ON f.user_id = u.user_id AND f.post_id = u.post_id",
+    ),
+    (
+        "activities_are_found",
+        "every activity is filed under its people, or waits to be, once, and what waits is younger than what is filed",
+        "SELECT 'activity ' || a.id FROM activities a LEFT JOIN (SELECT activity_id, COUNT(*) AS n, MIN(actor_id) AS actor \
+         FROM (SELECT activity_id, actor_id FROM activities_by_actor UNION ALL SELECT activity_id, actor_id \
+         FROM activities_unfiled) b GROUP BY activity_id) f ON f.activity_id = a.id \
+         LEFT JOIN (SELECT activity_id, COUNT(*) AS n, MIN(post_author_id) AS author \
+         FROM (SELECT activity_id, post_author_id FROM activities_on_posts UNION ALL SELECT activity_id, post_author_id \
+         FROM activities_unfiled WHERE post_author_id IS NOT NULL) b GROUP BY activity_id) o ON o.activity_id = a.id \
+         WHERE COALESCE(f.n, 0) <> 1 OR f.actor <> a.actor_id \
+         OR COALESCE(o.n, 0) <> (CASE WHEN a.post_author_id IS NULL THEN 0 ELSE 1 END) OR o.author <> a.post_author_id \
+         UNION ALL SELECT 'activity ' || f.activity_id FROM (SELECT activity_id FROM activities_by_actor \
+         UNION ALL SELECT activity_id FROM activities_on_posts UNION ALL SELECT activity_id FROM activities_unfiled) f \
+         LEFT JOIN activities a ON a.id = f.activity_id WHERE a.id IS NULL \
+         UNION ALL SELECT 'activity ' || u.activity_id FROM activities_unfiled u \
+         WHERE u.activity_id <= (SELECT MAX(activity_id) FROM activities_by_actor)",
     ),
     (
         "activities_name_their_people",

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use super::model::PostDraft;
 use super::rules;
 use super::service::Activity;
-use super::store::{comments, follows, posts, seeds};
+use super::store::{comments, counts, follows, posts, seeds};
 use crate::kernel::clock::Timestamp;
 use crate::kernel::error::{Error, Kind, Text};
 use crate::kernel::ids::{CommentId, PostId, UserId};
@@ -115,7 +115,7 @@ impl Activity {
 /// The numbers that posts and comments got.
 #[derive(Default)]
 struct Wave {
-    posts: Vec<(PostId, UserId)>,
+    posts: Vec<PostId>,
     comments: HashMap<usize, CommentId>,
     counts: SeedCounts,
 }
@@ -130,17 +130,18 @@ impl Wave {
             }
             DeedKind::Post(draft) => {
                 let words = rules::new_post(&draft)?;
-                self.posts.push((posts::insert(conn, actor, &words, at)?, actor));
+                self.posts.push(posts::insert(conn, actor, &words, at)?);
                 self.counts.posts += 1;
             }
             DeedKind::Comment { number, post, content } => {
                 let content = rules::comment(Some(&content))?;
-                let id = comments::insert(conn, actor, self.post(post)?, &content, at)?;
+                let post = counts::find(conn, self.post(post)?)?.ok_or_else(out_of_order)?;
+                let id = comments::insert(conn, actor, post, &content, at)?;
                 self.comments.insert(number, id);
                 self.counts.comments += 1;
             }
             DeedKind::LikePost(post) => {
-                posts::set_liked(conn, self.post(post)?.0, actor, true, at)?.ok_or_else(out_of_order)?;
+                posts::set_liked(conn, self.post(post)?, actor, true, at)?.ok_or_else(out_of_order)?;
                 self.counts.likes += 1;
             }
             DeedKind::LikeComment(number) => {
@@ -152,7 +153,7 @@ impl Wave {
         Ok(())
     }
 
-    fn post(&self, place: usize) -> Result<(PostId, UserId), Error> {
+    fn post(&self, place: usize) -> Result<PostId, Error> {
         self.posts.get(place).copied().ok_or_else(out_of_order)
     }
 }

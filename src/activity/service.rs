@@ -6,7 +6,7 @@ use super::audit;
 use super::likes::Likes;
 use super::model::{Comment, LikeState, Post, PostDraft, Since};
 use super::rules::{self, Words, comment_not_found, may_change, post_not_found};
-use super::store::{comments, posts};
+use super::store::{comments, counts, posts};
 use crate::kernel::actor::Actor;
 use crate::kernel::clock::Clock;
 use crate::kernel::error::Error;
@@ -91,7 +91,7 @@ impl Activity {
         let now = self.clock.now();
         self.db
             .write(move |conn| {
-                let author = posts::author(conn, id)?.ok_or_else(post_not_found)?;
+                let author = counts::find(conn, id)?.ok_or_else(post_not_found)?.author;
                 may_change(actor, author)?;
                 Ok(posts::delete(conn, id, author, now)?)
             })
@@ -126,7 +126,9 @@ impl Activity {
     /// `404 post_not_found`.
     pub async fn set_post_liked(&self, user: UserId, id: PostId, liked: bool) -> Result<LikeState, Error> {
         let now = self.clock.now();
-        self.db.write(move |conn| posts::set_liked(conn, id, user, liked, now)?.ok_or_else(post_not_found)).await
+        self.db
+            .write_checked(move |conn| posts::set_liked(conn, id, user, liked, now)?.ok_or_else(post_not_found))
+            .await
     }
 
     /// Which of `posts` a user likes, in their order; from memory as a rule.
@@ -146,8 +148,8 @@ impl Activity {
         let now = self.clock.now();
         self.db
             .write(move |conn| {
-                let post_author = posts::author(conn, post)?.ok_or_else(post_not_found)?;
-                let id = comments::insert(conn, author, (post, post_author), &content, now)?;
+                let counts = counts::find(conn, post)?.ok_or_else(post_not_found)?;
+                let id = comments::insert(conn, author, counts, &content, now)?;
                 comments::find(conn, id, Some(author))?.ok_or_else(comment_not_found)
             })
             .await
@@ -168,7 +170,7 @@ impl Activity {
         let found = self
             .db
             .read(move |conn| {
-                posts::author(conn, post)?.ok_or_else(post_not_found)?;
+                counts::find(conn, post)?.ok_or_else(post_not_found)?;
                 Ok(comments::on(conn, post, viewer, after, limit)?)
             })
             .await?;

@@ -47,8 +47,9 @@ impl Source for ByDate<'_> {
     type Item = Post;
 
     fn newest(&self, before: PostId, count: usize) -> Result<Vec<(PostId, UserId)>, StoreError> {
+        // The counts are of the posts that are there, in much narrower rows.
         const SQL: &str =
-            "SELECT id, author_id FROM posts WHERE id < $1 AND deleted_at IS NULL ORDER BY id DESC LIMIT $2";
+            "SELECT post_id, author_id FROM post_counts_filed WHERE post_id < $1 ORDER BY post_id DESC LIMIT $2";
         self.conn.rows(SQL, bind![before.0, limit(count)], |row| Ok((PostId(row.int(0)?), UserId(row.int(1)?))))
     }
 
@@ -73,6 +74,29 @@ impl Source for ByDate<'_> {
     }
 }
 
+/// The first rank of a member's posts behind another in one of the tables of counts. Both parts of a rank stand in the
+/// index; joining the posts to have the second would read a row for each member.
+macro_rules! head_by_likes {
+    ($table:literal, $which:literal) => {
+        concat!(
+            "COALESCE((SELECT q.like_count || '.' || q.post_id FROM ",
+            $table,
+            " q WHERE q.author_id = f.followee_id AND q.like_count = $1 AND q.post_id < $2 ",
+            $which,
+            " ORDER BY q.post_id DESC LIMIT 1), (SELECT q.like_count || '.' || q.post_id FROM ",
+            $table,
+            " q WHERE q.author_id = f.followee_id AND q.like_count < $1 ",
+            $which,
+            " ORDER BY q.like_count DESC, q.post_id DESC LIMIT 1))"
+        )
+    };
+}
+
+fn rank(row: Row<'_>, column: usize) -> Result<Option<LikeRank>, StoreError> {
+    let rank = row.text_or_null(column)?.map(|rank| rank.parse()).transpose();
+    rank.map_err(|error| StoreError::Other(format!("the rank of a post: {error}")))
+}
+
 /// Posts, the most liked first; of members: by those whom `reader` follows. What comes behind a rank is asked in two
 /// steps, as many likes and fewer likes: both are seeks, which the comparison of two columns at once is not everywhere.
 pub(super) struct ByLikes<'a> {
@@ -85,10 +109,10 @@ impl Source for ByLikes<'_> {
     type Item = Post;
 
     fn newest(&self, before: LikeRank, count: usize) -> Result<Vec<(LikeRank, UserId)>, StoreError> {
-        const AS_MANY: &str = "SELECT like_count, id, author_id FROM posts WHERE like_count = $1 AND id < $2 \
-             AND deleted_at IS NULL ORDER BY id DESC LIMIT $3";
-        const FEWER: &str = "SELECT like_count, id, author_id FROM posts WHERE like_count < $1 \
-             AND deleted_at IS NULL ORDER BY like_count DESC, id DESC LIMIT $2";
+        const AS_MANY: &str = "SELECT like_count, post_id, author_id FROM post_counts WHERE like_count = $1 \
+             AND post_id < $2 ORDER BY post_id DESC LIMIT $3";
+        const FEWER: &str = "SELECT like_count, post_id, author_id FROM post_counts WHERE like_count < $1 \
+             ORDER BY like_count DESC, post_id DESC LIMIT $2";
         let read = |row: Row<'_>| Ok((LikeRank { likes: row.int(0)?, post: PostId(row.int(1)?) }, UserId(row.int(2)?)));
         let mut found = self.conn.rows(AS_MANY, bind![before.likes, before.post.0, limit(count)], read)?;
         if found.len() < count {
@@ -103,28 +127,27 @@ impl Source for ByLikes<'_> {
     }
 
     fn heads(&self, before: LikeRank) -> Result<Vec<(LikeRank, UserId)>, StoreError> {
-        // Both parts of a rank stand in the index; joining the posts to have the second would read a row for each member.
-        const SQL: &str = "SELECT f.followee_id, COALESCE(\
-             (SELECT q.like_count || '.' || q.id FROM posts q WHERE q.author_id = f.followee_id AND q.deleted_at IS NULL \
-             AND q.like_count = $1 AND q.id < $2 ORDER BY q.id DESC LIMIT 1), \
-             (SELECT q.like_count || '.' || q.id FROM posts q WHERE q.author_id = f.followee_id AND q.deleted_at IS NULL \
-             AND q.like_count < $3 ORDER BY q.like_count DESC, q.id DESC LIMIT 1)) FROM follows f WHERE f.follower_id = $4";
-        let values = bind![before.likes, before.post.0, before.likes, self.reader.0];
-        let heads = self.conn.rows(SQL, values, |row| Ok((row.text_or_null(1)?, UserId(row.int(0)?))))?;
-        let heads = heads.into_iter().filter_map(|(rank, member)| rank.map(|rank| (rank, member)));
-        heads
-            .map(|(rank, member)| match rank.parse() {
-                Ok(rank) => Ok((rank, member)),
-                Err(error) => Err(StoreError::Other(format!("the rank {rank} of a post: {error}"))),
-            })
-            .collect()
+        // The planner merges the two tables of a view in no subquery, so each is asked by itself.
+        const SQL: &str = concat!(
+            "SELECT f.followee_id, ",
+            head_by_likes!("post_counts_unfiled", ""),
+            ", ",
+            head_by_likes!(
+                "post_counts_filed",
+                "AND NOT EXISTS (SELECT 1 FROM post_counts_unfiled n WHERE n.post_id = q.post_id)"
+            ),
+            " FROM follows f WHERE f.follower_id = $3"
+        );
+        let values = bind![before.likes, before.post.0, self.reader.0];
+        let heads = self.conn.rows(SQL, values, |row| Ok((rank(row, 1)?.max(rank(row, 2)?), UserId(row.int(0)?))))?;
+        Ok(heads.into_iter().filter_map(|(rank, member)| rank.map(|rank| (rank, member))).collect())
     }
 
     fn next(&self, member: UserId, before: LikeRank) -> Result<Option<LikeRank>, StoreError> {
-        const AS_MANY: &str = "SELECT like_count, id FROM posts WHERE author_id = $1 AND deleted_at IS NULL \
-             AND like_count = $2 AND id < $3 ORDER BY id DESC LIMIT 1";
-        const FEWER: &str = "SELECT like_count, id FROM posts WHERE author_id = $1 AND deleted_at IS NULL \
-             AND like_count < $2 ORDER BY like_count DESC, id DESC LIMIT 1";
+        const AS_MANY: &str = "SELECT like_count, post_id FROM post_counts WHERE author_id = $1 AND like_count = $2 \
+             AND post_id < $3 ORDER BY post_id DESC LIMIT 1";
+        const FEWER: &str = "SELECT like_count, post_id FROM post_counts WHERE author_id = $1 AND like_count < $2 \
+             ORDER BY like_count DESC, post_id DESC LIMIT 1";
         let read = |row: Row<'_>| Ok(LikeRank { likes: row.int(0)?, post: PostId(row.int(1)?) });
         match self.conn.row(AS_MANY, bind![member.0, before.likes, before.post.0], read)? {
             Some(rank) => Ok(Some(rank)),
@@ -135,6 +158,29 @@ impl Source for ByLikes<'_> {
     fn show(&self, rank: LikeRank) -> Result<Option<Post>, StoreError> {
         posts::find(self.conn, rank.post, None)
     }
+}
+
+/// The latest of somebody's activities below `$before`. What waits to be filed is younger than all that is filed.
+macro_rules! latest {
+    ($filed:literal, $column:literal, $whose:literal, $before:literal) => {
+        concat!(
+            "COALESCE((SELECT activity_id FROM activities_unfiled WHERE ",
+            $column,
+            " = ",
+            $whose,
+            " AND activity_id < ",
+            $before,
+            " ORDER BY activity_id DESC LIMIT 1), (SELECT activity_id FROM ",
+            $filed,
+            " WHERE ",
+            $column,
+            " = ",
+            $whose,
+            " AND activity_id < ",
+            $before,
+            " ORDER BY activity_id DESC LIMIT 1))"
+        )
+    };
 }
 
 /// What members of a view did, the latest first: those whom `reader` follows, or those who follow the reader. For what
@@ -164,10 +210,16 @@ impl Source for Activities<'_> {
     }
 
     fn heads(&self, before: ActivityId) -> Result<Vec<(ActivityId, UserId)>, StoreError> {
-        const FOLLOWING: &str = "SELECT f.followee_id, (SELECT a.id FROM activities a WHERE a.actor_id = f.followee_id \
-             AND a.id < $1 ORDER BY a.id DESC LIMIT 1) FROM follows f WHERE f.follower_id = $2";
-        const FOLLOWERS: &str = "SELECT f.follower_id, (SELECT a.id FROM activities a WHERE a.actor_id = f.follower_id \
-             AND a.id < $1 ORDER BY a.id DESC LIMIT 1) FROM follows f WHERE f.followee_id = $2";
+        const FOLLOWING: &str = concat!(
+            "SELECT f.followee_id, ",
+            latest!("activities_by_actor", "actor_id", "f.followee_id", "$1"),
+            " FROM follows f WHERE f.follower_id = $2"
+        );
+        const FOLLOWERS: &str = concat!(
+            "SELECT f.follower_id, ",
+            latest!("activities_by_actor", "actor_id", "f.follower_id", "$1"),
+            " FROM follows f WHERE f.followee_id = $2"
+        );
         match self.view {
             View::MyFollowing => heads(self.conn, FOLLOWING, (before.0, self.reader), ActivityId),
             View::MyFollower => heads(self.conn, FOLLOWERS, (before.0, self.reader), ActivityId),
@@ -178,10 +230,11 @@ impl Source for Activities<'_> {
     }
 
     fn next(&self, member: UserId, before: ActivityId) -> Result<Option<ActivityId>, StoreError> {
-        const OF: &str = "SELECT id FROM activities WHERE actor_id = $1 AND id < $2 ORDER BY id DESC LIMIT 1";
-        const ON: &str = "SELECT id FROM activities WHERE post_author_id = $1 AND id < $2 ORDER BY id DESC LIMIT 1";
+        const OF: &str = concat!("SELECT ", latest!("activities_by_actor", "actor_id", "$1", "$2"));
+        const ON: &str = concat!("SELECT ", latest!("activities_on_posts", "post_author_id", "$1", "$2"));
         let sql = if self.view == View::MyPostAlarm { ON } else { OF };
-        self.conn.row(sql, bind![member.0, before.0], |row| Ok(ActivityId(row.int(0)?)))
+        let latest = self.conn.row(sql, bind![member.0, before.0], |row| row.int_or_null(0))?;
+        Ok(latest.flatten().map(ActivityId))
     }
 
     fn show(&self, id: ActivityId) -> Result<Option<Entry>, StoreError> {

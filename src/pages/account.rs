@@ -21,6 +21,7 @@ pub(super) fn routes() -> Routes<Arc<Pages>> {
         .post("/signin", sign_in)
         .get("/signup", sign_up_page)
         .post("/signup", sign_up)
+        .post("/signup/code", send_code)
         .post("/signout", sign_out)
 }
 
@@ -79,12 +80,23 @@ struct SignUpPage<'a> {
     v: &'a Visit,
     next: &'a str,
     typed: &'a SignUp,
+    /// Whether a code must come from the mail.
+    wants_code: bool,
+    /// Whether one was sent just now.
+    code_sent: bool,
     faults: Faults,
 }
 
-async fn sign_up_page(visit: Visit, Query(way): Query<Way>) -> Answer {
-    let (next, typed) = (local(way.next.as_deref()), SignUp::default());
-    page(&visit, &SignUpPage { v: &visit, next, typed: &typed, faults: Faults::none() })
+impl<'a> SignUpPage<'a> {
+    fn of(pages: &Pages, visit: &'a Visit, typed: &'a SignUp) -> Self {
+        let (next, wants_code) = (local(typed.next.as_deref()), pages.users.wants_verified_email());
+        Self { v: visit, next, typed, wants_code, code_sent: false, faults: Faults::none() }
+    }
+}
+
+async fn sign_up_page(State(pages): State<Arc<Pages>>, visit: Visit, Query(way): Query<Way>) -> Answer {
+    let typed = SignUp { next: way.next, ..SignUp::default() };
+    page(&visit, &SignUpPage::of(&pages, &visit, &typed))
 }
 
 #[derive(Default, Deserialize)]
@@ -97,7 +109,19 @@ struct SignUp {
     password: String,
     #[serde(default)]
     greeting: String,
+    #[serde(default)]
+    code: String,
     next: Option<String>,
+}
+
+/// Sends a code by mail, and keeps what was typed meanwhile (but the password).
+async fn send_code(State(pages): State<Arc<Pages>>, Form(visit, typed): Form<SignUp>) -> Answer {
+    let sent = pages.users.send_code(Some(&typed.email), |text| visit.text(text).to_owned()).await;
+    let shown = SignUpPage::of(&pages, &visit, &typed);
+    match sent {
+        Ok(()) => page(&visit, &SignUpPage { code_sent: true, ..shown }),
+        Err(error) => told(&visit, error.clone(), &SignUpPage { faults: Faults::of(&visit, &error), ..shown }),
+    }
 }
 
 /// Makes an account and signs it in.
@@ -108,13 +132,20 @@ async fn sign_up(State(pages): State<Arc<Pages>>, Form(visit, typed): Form<SignU
         password: Some(typed.password.clone()),
         greeting: Some(typed.greeting.clone()),
     };
-    let next = local(typed.next.as_deref());
-    if let Err(error) = pages.users.sign_up(new).await {
+    let mut made = pages.users.sign_up(new.clone()).await;
+    // A code is good once and its proof for a while: it is asked for only where there is no proof yet.
+    if made.as_ref().is_err_and(|error| error.code() == "email_not_verified") {
+        made = match pages.users.check_code(Some(&typed.email), Some(&typed.code)).await {
+            Ok(()) => pages.users.sign_up(new).await,
+            Err(error) => Err(error),
+        };
+    }
+    if let Err(error) = made {
         let faults = Faults::of(&visit, &error);
-        return told(&visit, error, &SignUpPage { v: &visit, next, typed: &typed, faults });
+        return told(&visit, error, &SignUpPage { faults, ..SignUpPage::of(&pages, &visit, &typed) });
     }
     let signed_in = pages.users.sign_in(&typed.email, typed.password).await?;
-    Ok(welcome(&visit, &signed_in, next))
+    Ok(welcome(&visit, &signed_in, local(typed.next.as_deref())))
 }
 
 /// Ends the session.

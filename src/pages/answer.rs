@@ -54,28 +54,28 @@ pub(super) type Answer = Result<Response, NotNow>;
 
 /// A page.
 pub(super) fn page(visit: &Visit, template: &impl Template) -> Answer {
-    Ok(rendered(visit, StatusCode::OK, template))
+    Ok(rendered(visit, StatusCode::OK, template)?)
 }
 
 /// A page that tells of an error by itself, such as a form with the faults beside its fields.
 pub(super) fn told(visit: &Visit, error: Error, template: &impl Template) -> Answer {
     let code = error.code();
     let status = HttpError::from(error).into_response().status();
-    let mut response = rendered(visit, status, template);
+    let mut response = rendered(visit, status, template)?;
     response.extensions_mut().insert(Refused(code));
     Ok(response)
 }
 
 /// A page with any status.
-pub(super) fn rendered(visit: &Visit, status: StatusCode, template: &impl Template) -> Response {
-    let html = match template.render() {
-        Ok(html) => html,
-        Err(error) => return HttpError::from(Error::internal(format!("a page: {error}"))).into_response(),
-    };
+///
+/// # Errors
+/// When it can't be written.
+pub(super) fn rendered(visit: &Visit, status: StatusCode, template: &impl Template) -> Result<Response, Error> {
+    let html = template.render().map_err(|error| Error::internal(format!("a page: {error}")))?;
     let mut response = (status, Body::from(html)).into_response();
     write_headers(visit, response.headers_mut());
     response.extensions_mut().insert(Told);
-    response
+    Ok(response)
 }
 
 fn write_headers(visit: &Visit, headers: &mut HeaderMap) {
@@ -97,6 +97,13 @@ fn write_headers(visit: &Visit, headers: &mut HeaderMap) {
 pub(super) fn see_other(path: &str) -> Response {
     let location = HeaderValue::try_from(path).unwrap_or(HeaderValue::from_static("/"));
     (StatusCode::SEE_OTHER, [(LOCATION, location)]).into_response()
+}
+
+/// The same for somebody who was refused something, and finds out there.
+pub(super) fn turned_away(path: &str, error: &Error) -> Response {
+    let mut response = see_other(path);
+    response.extensions_mut().insert(Refused(error.code()));
+    response
 }
 
 /// Where somebody signs in who wants to come back here.

@@ -71,6 +71,11 @@ impl Faults {
         Self { fields, whole }
     }
 
+    /// Whether anything is wrong.
+    pub(super) fn is_any(&self) -> bool {
+        !self.fields.is_empty() || !self.whole.is_empty()
+    }
+
     /// What is wrong with a field; empty when nothing is.
     pub(super) fn at(&self, field: &str) -> &str {
         self.fields.iter().find(|(name, _)| name == field).map_or("", |(_, text)| text)

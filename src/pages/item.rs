@@ -51,6 +51,11 @@ impl Item {
         initial(&self.name)
     }
 
+    /// Whether its sale runs, so that stock alone decides.
+    pub(super) fn is_running(&self) -> bool {
+        matches!(self.state, SaleState::Open | SaleState::SoldOut)
+    }
+
     /// The kind of badge for its state.
     pub(super) fn badge(&self) -> &'static str {
         match self.state {

@@ -18,10 +18,16 @@ mod account;
 mod admin;
 mod answer;
 mod assets;
+mod feed;
 mod form;
 mod home;
 mod item;
+mod me;
+mod orders;
+mod people;
+mod post;
 mod settings;
+mod shop;
 mod show;
 mod trouble;
 mod visit;
@@ -31,7 +37,6 @@ use std::sync::Arc;
 
 use axum::extract::Request;
 
-pub use self::admin::Pulse;
 use self::visit::Visit;
 use crate::activity::Activity;
 use crate::audit::Auditor;
@@ -40,6 +45,7 @@ use crate::kernel::clock::Clock;
 use crate::newsfeed::Newsfeed;
 use crate::payments::Payments;
 use crate::products::Products;
+use crate::pulse::Pulse;
 use crate::purchases::Purchases;
 use crate::stock::StockRoom;
 use crate::users::Users;
@@ -69,12 +75,6 @@ pub struct Pages {
 }
 
 impl Pages {
-    /// Pages over these services.
-    #[must_use]
-    pub fn new(services: Self) -> Arc<Self> {
-        Arc::new(services)
-    }
-
     /// How an error is shown to whoever sends `request`.
     #[must_use]
     pub fn error_page(&self, request: &Request) -> ErrorPage {
@@ -84,10 +84,17 @@ impl Pages {
 }
 
 /// The routes of the pages.
+#[must_use]
 pub fn routes(pages: Arc<Pages>) -> Routes {
     Routes::new()
         .merge(assets::routes())
         .merge(home::routes())
+        .merge(shop::routes())
+        .merge(orders::routes())
+        .merge(feed::routes())
+        .merge(post::routes())
+        .merge(people::routes())
+        .merge(me::routes())
         .merge(account::routes())
         .merge(settings::routes())
         .merge(admin::routes())

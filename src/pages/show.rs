@@ -1,7 +1,5 @@
 //! How numbers, money and times are written.
 
-use std::borrow::Borrow;
-
 use jiff::tz::{Offset, TimeZone};
 
 use super::assets::{ICON, SCRIPT, STYLE};
@@ -15,16 +13,44 @@ const NO_DIGITS: [&str; 8] = ["CLP", "ISK", "JPY", "KRW", "PYG", "UGX", "VND", "
 /// See [`NO_DIGITS`].
 const THREE_DIGITS: [&str; 6] = ["BHD", "IQD", "JOD", "KWD", "OMR", "TND"];
 
+/// A value that a template hands over, behind as many references as it happens to have.
+pub(super) trait Given<T> {
+    /// The value.
+    fn given(self) -> T;
+}
+
+macro_rules! given {
+    ($($value:ty),*) => {$(
+        impl Given<$value> for $value {
+            fn given(self) -> $value {
+                self
+            }
+        }
+        impl Given<$value> for &$value {
+            fn given(self) -> $value {
+                *self
+            }
+        }
+        impl Given<$value> for &&$value {
+            fn given(self) -> $value {
+                **self
+            }
+        }
+    )*};
+}
+
+given!(i64, Timestamp, Currency);
+
 impl Visit {
     /// A number with its thousands apart.
     #[expect(clippy::unused_self, reason = "templates call it beside the texts")]
-    pub(super) fn number(&self, number: impl Borrow<i64>) -> String {
-        grouped(*number.borrow())
+    pub(super) fn number(&self, number: impl Given<i64>) -> String {
+        grouped(number.given())
     }
 
     /// A sum in minor units.
-    pub(super) fn money(&self, amount: impl Borrow<i64>, currency: impl Borrow<Currency>) -> String {
-        let (amount, currency) = (*amount.borrow(), *currency.borrow());
+    pub(super) fn money(&self, amount: impl Given<i64>, currency: impl Given<Currency>) -> String {
+        let (amount, currency) = (amount.given(), currency.given());
         let digits = digits_of(currency.as_str());
         let unit = 10_i64.pow(digits);
         let (whole, rest) = (amount / unit, (amount % unit).abs());
@@ -40,13 +66,13 @@ impl Visit {
     }
 
     /// A moment, to the minute: Korean time for Korean readers, else UTC. The script puts the reader's own zone in its place.
-    pub(super) fn time(&self, at: impl Borrow<Timestamp>) -> String {
-        self.written(*at.borrow(), "%Y년 %-m월 %-d일 %H:%M (한국 시간)", "%-d %b %Y, %H:%M UTC")
+    pub(super) fn time(&self, at: impl Given<Timestamp>) -> String {
+        self.written(at.given(), "%Y년 %-m월 %-d일 %H:%M (한국 시간)", "%-d %b %Y, %H:%M UTC")
     }
 
     /// A moment, to the second.
-    pub(super) fn time_exact(&self, at: impl Borrow<Timestamp>) -> String {
-        self.written(*at.borrow(), "%-m월 %-d일 %H:%M:%S (한국 시간)", "%-d %b, %H:%M:%S UTC")
+    pub(super) fn time_exact(&self, at: impl Given<Timestamp>) -> String {
+        self.written(at.given(), "%-m월 %-d일 %H:%M:%S (한국 시간)", "%-d %b, %H:%M:%S UTC")
     }
 
     fn written(&self, at: Timestamp, korean: &str, english: &str) -> String {
@@ -60,9 +86,19 @@ impl Visit {
         }
     }
 
+    /// A length of time: a span without what is nothing.
+    pub(super) fn length(&self, seconds: impl Given<i64>) -> String {
+        let span = self.span(seconds);
+        match span.split_once(' ') {
+            Some((whole, rest)) if rest.starts_with('0') && !whole.starts_with('0') => whole.to_owned(),
+            Some((whole, rest)) if whole.starts_with('0') => rest.to_owned(),
+            _ => span,
+        }
+    }
+
     /// A span of time in words of minutes and seconds, or of days and hours.
-    pub(super) fn span(&self, seconds: impl Borrow<i64>) -> String {
-        let seconds = (*seconds.borrow()).max(0);
+    pub(super) fn span(&self, seconds: impl Given<i64>) -> String {
+        let seconds = seconds.given().max(0);
         let (days, hours, minutes, rest) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60);
         let t = &self.t.time;
         let parts = match (days, hours) {
@@ -71,6 +107,12 @@ impl Visit {
             _ => [(minutes, t.minutes), (rest, t.seconds)],
         };
         parts.map(|(number, unit)| format!("{number}{unit}")).join(" ")
+    }
+
+    /// What stands for somebody who has no image.
+    #[expect(clippy::unused_self, reason = "templates call it")]
+    pub(super) fn initial(&self, name: &str) -> String {
+        initial(name)
     }
 
     /// Where the style is.

@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::http::StatusCode;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 
 use super::answer::{rendered, sign_in_path};
 use super::visit::Visit;
@@ -40,5 +40,7 @@ pub(super) fn page(visit: &Visit, status: StatusCode, error: &Error, id: &Reques
     };
     let faults: Vec<_> = error.parts().fields.iter().map(|fault| visit.text(&fault.detail)).collect();
     let detail = if faults.is_empty() { visit.text(&error.parts().detail).to_owned() } else { faults.join(" ") };
-    rendered(visit, status, &Trouble { v: visit, title, detail, status: status.as_u16(), on, request_id: id.as_str() })
+    let template = Trouble { v: visit, title, detail, status: status.as_u16(), on, request_id: id.as_str() };
+    // Without a page there is still the status.
+    rendered(visit, status, &template).unwrap_or_else(|_| status.into_response())
 }

@@ -7,13 +7,15 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::header::{HOST, HeaderName, HeaderValue, REFERER};
 use axum::http::request::Parts;
+use axum::http::uri::PathAndQuery;
 use axum::http::{Extensions, HeaderMap, Method, Uri};
 
 use super::Pages;
 use super::answer::{NotNow, cookie_of, local};
 use super::words::Words;
 use crate::http::{Language, Visitor, cookie};
-use crate::kernel::actor::{Actor, Role};
+use crate::kernel::actor::Actor;
+use crate::kernel::clock::Timestamp;
 use crate::kernel::error::{Error, Kind, Text};
 
 /// What a proxy that speaks TLS says about the way to itself.
@@ -61,6 +63,8 @@ pub(super) struct Visit {
     pub(super) t: &'static Words,
     /// Light or dark.
     pub(super) theme: Theme,
+    /// When it is looked at.
+    pub(super) now: Timestamp,
     /// The path and the query of the page that is looked at, to come back to; for a form, of the page that it stood on.
     pub(super) here: String,
     /// What a form that is shown now is sealed with.
@@ -105,6 +109,7 @@ impl Visit {
             language,
             t: Words::of(language),
             theme: cookie(headers, THEME_COOKIE).and_then(Theme::read).unwrap_or(Theme::Auto),
+            now: pages.clock.now(),
             here: here(method, uri, headers),
             seal: pages.users.seal_form(&name),
             name,
@@ -166,11 +171,6 @@ impl Visit {
         self.say(&text.replace("{1}", &second.to_string()), first)
     }
 
-    /// Whether an admin looks.
-    pub(super) fn is_admin(&self) -> bool {
-        self.actor.is_some_and(|actor| actor.role == Role::Admin)
-    }
-
     /// The other language, as its speakers call it, and its tag.
     pub(super) fn other_language(&self) -> (&'static str, &'static str) {
         match self.language {
@@ -179,10 +179,15 @@ impl Visit {
         }
     }
 
-    /// The mark of the link to `path` in the navigation.
+    /// Whether the page belongs to the part of the shop that the navigation leads to at `path`.
     pub(super) fn is_at(&self, path: &str) -> bool {
-        let here = self.here.split('?').next().unwrap_or_default();
-        here == path || (path != "/" && here.strip_prefix(path).is_some_and(|rest| rest.starts_with('/')))
+        let here = self.here.split(['?', '#']).next().unwrap_or_default();
+        let part = match here.split('/').nth(1).unwrap_or_default() {
+            "shop" => "",
+            "posts" | "people" => "feed",
+            part => part,
+        };
+        path.strip_prefix('/') == Some(part)
     }
 }
 
@@ -214,7 +219,7 @@ impl FromRequestParts<Arc<Pages>> for Member {
 /// The page that somebody looks at. What a form is sent to is no page: then it is the one that the browser says it was on.
 fn here(method: &Method, uri: &Uri, headers: &HeaderMap) -> String {
     if matches!(*method, Method::GET | Method::HEAD) {
-        let here = uri.path_and_query().map(|here| here.as_str());
+        let here = uri.path_and_query().map(PathAndQuery::as_str);
         return local(here).to_owned();
     }
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());

@@ -76,7 +76,7 @@ pub fn rooms(app: &App, targets: &Targets) -> Routes {
         (Target::Purchases, purchases::http::routes(Arc::clone(&app.purchases))),
         (Target::Newsfeed, newsfeed::http::routes(Arc::clone(&app.newsfeed))),
         (Target::Activity, activity::http::routes(Arc::clone(&app.activity))),
-        (Target::Pages, pages::routes(Arc::clone(&app.pages))),
+        (Target::Pages, pages::routes(people::pages(app))),
     ];
     rooms
         .into_iter()
@@ -87,7 +87,7 @@ pub fn rooms(app: &App, targets: &Targets) -> Routes {
 /// Puts the door in front of `rooms`.
 #[must_use]
 pub fn behind_door(app: &App, rooms: Routes) -> Door {
-    let people = People::of(&app.pages, rooms.list()).map(|people| Arc::new(people) as Arc<dyn ForPeople>);
+    let people = People::of(app, rooms.list()).map(|people| Arc::new(people) as Arc<dyn ForPeople>);
     let meter = app.traffic.meter(rooms.list());
     Door::new(Arc::clone(&app.users), &app.config.limits, rooms.into_router(), people, meter)
 }
@@ -137,7 +137,7 @@ pub async fn serve(
     app.products.keep_current();
     app.newsfeed.keep_current();
     app.stock.keep_current();
-    app.pages.pulse.keep_current();
+    app.pulse.keep_current();
     if let count @ 1.. = app.payments.resume().await? {
         tracing::info!(count, "asking again about charges that were under way when the last server ended");
     }
@@ -146,7 +146,7 @@ pub async fn serve(
         shutdown.await;
         app.newsfeed.close();
         app.stock.close();
-        app.pages.pulse.close();
+        app.pulse.close();
     };
     run(listener, door, &app.config.limits, stop).await
 }

@@ -6,36 +6,54 @@ use std::sync::Arc;
 use axum::extract::Request;
 use axum::http::header::ACCEPT;
 
+use crate::app::App;
 use crate::http::{ErrorPage, ForPeople, Route};
 use crate::pages::{self, Pages};
 
 /// Tells pages from programs' routes by how their paths begin.
 pub(super) struct People {
     pages: Arc<Pages>,
-    for_people: BTreeSet<&'static str>,
-    for_programs: BTreeSet<&'static str>,
+    peoples: BTreeSet<&'static str>,
+    programs: BTreeSet<&'static str>,
 }
 
 impl People {
     /// The people who are served `routes`; `None` when there are no pages among them.
-    pub(super) fn of(pages: &Arc<Pages>, routes: &[Route]) -> Option<Self> {
+    pub(super) fn of(app: &App, routes: &[Route]) -> Option<Self> {
+        let pages = pages(app);
         let roots = |routes: &[Route]| routes.iter().map(|route| root(route.path)).collect::<BTreeSet<_>>();
-        let for_people = roots(pages::routes(Arc::clone(pages)).list());
-        let for_programs: BTreeSet<_> = roots(routes).difference(&for_people).copied().collect();
-        let are_served = routes.iter().any(|route| for_people.contains(root(route.path)));
-        are_served.then(|| Self { pages: Arc::clone(pages), for_people, for_programs })
+        let peoples = roots(pages::routes(Arc::clone(&pages)).list());
+        let programs: BTreeSet<_> = roots(routes).difference(&peoples).copied().collect();
+        let are_served = routes.iter().any(|route| peoples.contains(root(route.path)));
+        are_served.then(|| Self { pages, peoples, programs })
     }
 }
 
 impl ForPeople for People {
     fn are_asked(&self, request: &Request) -> bool {
         let root = root(request.uri().path());
-        self.for_people.contains(root) || (!self.for_programs.contains(root) && is_browsers(request))
+        self.peoples.contains(root) || (!self.programs.contains(root) && is_browsers(request))
     }
 
     fn error_page(&self, request: &Request) -> ErrorPage {
         self.pages.error_page(request)
     }
+}
+
+/// The pages over an app's services.
+pub(super) fn pages(app: &App) -> Arc<Pages> {
+    Arc::new(Pages {
+        users: Arc::clone(&app.users),
+        products: Arc::clone(&app.products),
+        payments: Arc::clone(&app.payments),
+        purchases: Arc::clone(&app.purchases),
+        activity: Arc::clone(&app.activity),
+        newsfeed: Arc::clone(&app.newsfeed),
+        stock: Arc::clone(&app.stock),
+        auditor: Arc::clone(&app.auditor),
+        pulse: Arc::clone(&app.pulse),
+        clock: Arc::clone(&app.clock),
+    })
 }
 
 /// The first word of a path.

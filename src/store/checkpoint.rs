@@ -12,9 +12,9 @@ use rusqlite::Connection;
 
 use super::StoreError;
 
-/// WAL pages after which the log is copied: 16,384 pages of 4 KiB are 64 MiB. A sale writes the same pages again and
-/// again, and a checkpoint copies each of them once; after a crash it takes a fraction of a second to read that much.
-pub(super) const PAGES: u32 = 16_384;
+/// WAL pages after which the log is copied: 32,768 pages of 4 KiB are 128 MiB. A sale and the filing of likes write the same
+/// pages again and again, and a checkpoint copies each of them once; after a crash it takes a second to read that much.
+pub(super) const PAGES: u32 = 32_768;
 
 /// How far a checkpoint is.
 const NONE: u32 = 0;

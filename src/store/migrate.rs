@@ -19,7 +19,10 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/sqlite/0005_community_seeds.sql"),
     include_str!("migrations/sqlite/0006_keys_filed_in_bulk.sql"),
     include_str!("migrations/sqlite/0007_sessions_and_codes.sql"),
-    include_str!("migrations/sqlite/0008_users_by_name.sql"),
+    include_str!("migrations/sqlite/0008_counts_apart.sql"),
+    include_str!("migrations/sqlite/0009_log_filed_in_bulk.sql"),
+    include_str!("migrations/sqlite/0010_likes_filed_in_bulk.sql"),
+    include_str!("migrations/sqlite/0011_users_by_name.sql"),
 ];
 
 /// The schema version that this program works on.

@@ -107,6 +107,19 @@ impl Db {
         self.driver.write(work).await
     }
 
+    /// The same for the hottest of writes, without the savepoint: `work` must fail before it changes anything. Should it
+    /// ever fail later, it fails for everybody who shares the transaction.
+    ///
+    /// # Errors
+    /// Those of [`Self::write`].
+    pub async fn write_checked<T, F>(&self, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Conn<'_>) -> Result<T, Error> + Send + 'static,
+    {
+        self.driver.write_checked(work).await
+    }
+
     /// The same for thousands of rows: faster than [`Self::write`] for so many, slower for a few.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ use super::concerns::Concerned;
 pub(crate) use super::migrate::still_known;
 use super::open::{self, Fault, Opening};
 pub(crate) use super::writer::panicked;
-use super::writer::{self, Signals};
+use super::writer::{self, Failing, Signals};
 use super::{Conn, StoreError, checkpoint};
 use crate::kernel::error::Error;
 
@@ -108,8 +108,25 @@ impl Driver {
         T: Send + 'static,
         F: FnOnce(&Conn<'_>) -> Result<T, Error> + Send + 'static,
     {
+        self.write_together(work, Failing::IsUndone).await
+    }
+
+    /// The same for work that fails before it changes anything.
+    pub(super) async fn write_checked<T, F>(&self, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Conn<'_>) -> Result<T, Error> + Send + 'static,
+    {
+        self.write_together(work, Failing::ComesFirst).await
+    }
+
+    async fn write_together<T, F>(&self, work: F, failing: Failing) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Conn<'_>) -> Result<T, Error> + Send + 'static,
+    {
         check_disk(&self.failed)?;
-        let (job, answer) = writer::Job::shared(work);
+        let (job, answer) = writer::Job::shared(work, failing);
         self.writes.try_send(job).map_err(|_| queue_full())?;
         receive(answer).await
     }

@@ -34,6 +34,7 @@ impl Users {
         let user_id = user.id;
         self.db
             .write(move |conn| {
+                conn.concerns(&[]);
                 // The password may have been changed while this one was checked; the change has ended every session.
                 if store::password_hash(conn, user_id)?.as_ref() != Some(&hash) {
                     return Err(rules::invalid_credentials());

@@ -101,7 +101,34 @@ GET    /signin                              200   200   200    200     200  page
 POST   /signin                              303   303   303    303     403  page email=$email&password=$password
 GET    /signup                              200   200   200    200     200  page
 POST   /signup                              303   303   303    303     403  page name=Ann&email=$new@example.com&password=$password
+POST   /signup/code                         200   200   200    200     403  page email=$new@example.com
 POST   /signout                             303   303   303    303     403  page
+GET    /feed                                200   200   200    200     200  page
+POST   /feed                                303   303   303    401     403  page title=Hello&content=Anybody?
+GET    /posts/{id}                          200   200   200    200     200  page
+POST   /posts/{id}/like                     303   303   303    401     403  page
+POST   /posts/{id}/unlike                   303   303   303    401     403  page
+POST   /posts/{id}/delete                   303   403   303    401     403  page
+POST   /posts/{id}/comments                 303   303   303    401     403  page content=Me
+POST   /comments/{id}/like                  303   303   303    401     403  page
+POST   /comments/{id}/unlike                303   303   303    401     403  page
+POST   /comments/{id}/delete                303   403   303    401     403  page
+GET    /people/{id}                         200   200   200    200     200  page
+POST   /people/{id}/follow                  422   303   303    401     403  page
+POST   /people/{id}/unfollow                422   303   303    401     403  page
+GET    /me                                  200   200   200    303     403  page
+POST   /me                                  303   303   303    401     403  page multipart
+POST   /me/password                         303   303   303    401     403  page currentPassword=$password&newPassword=another+horse
+POST   /me/signout-everywhere               303   303   303    401     403  page
+POST   /me/withdraw                         303   303   303    401     403  page
+GET    /shop/{productId}                    200   200   200    200     200  page
+POST   /shop/{productId}/buy                303   303   303    401     403  page key=00112233445566778899aabbccddeeff
+POST   /shop/{productId}/enter              303   303   303    401     403  page key=00112233445566778899aabbccddeeff
+GET    /orders                              200   200   200    303     403  page
+GET    /orders/{orderId}                    200   404   404    303     403  page
+POST   /orders/{orderId}/pay                303   404   404    401     403  page
+POST   /orders/{orderId}/leave              303   404   404    401     403  page
+POST   /orders/{orderId}/refund             303   404   404    401     403  page
 
 GET    /admin                               404   404   200    404     404  page
 GET    /admin/live                          404   404   200    404     404  page
@@ -143,13 +170,14 @@ async fn thing(place: &Place<'_>, path: &str) -> String {
             html.split("/assets/").nth(1).unwrap().split('"').next().unwrap().to_owned()
         }
         ["media", _] => upload(owner, &drawn(ImageFormat::Png)).await.rsplit('/').next().unwrap().to_owned(),
-        ["products" | "stocks", _] | ["admin", "products"] => place.product().await,
-        ["payments", _] | ["admin", "orders"] => owner.hold(&place.product().await).await,
+        ["products" | "stocks" | "shop", _] | ["admin", "products"] => place.product().await,
+        ["orders", _] if path.ends_with("/refund") => id(&owner.buy(&place.product().await).await.ok(201)),
+        ["payments" | "orders", _] | ["admin", "orders"] => owner.hold(&place.product().await).await,
         ["purchases", _] => id(&owner.buy(&place.product().await).await.ok(201)),
-        ["activity", "posts"] => place.post().await,
-        ["activity", "comments"] => place.comment().await,
+        ["activity", "posts"] | ["posts", _] => place.post().await,
+        ["activity", "comments"] | ["comments", _] => place.comment().await,
         // The owner, whom the others follow.
-        ["users", _] | ["activity", "follows"] | ["admin", "users"] => place.account.id.to_string(),
+        ["users" | "people", _] | ["activity", "follows"] | ["admin", "users"] => place.account.id.to_string(),
         _ => panic!("nothing is known that {path} could name; add it to 'thing'"),
     }
 }
@@ -307,8 +335,14 @@ impl Access {
         let browser = place.app.browser();
         let mut request = browser.request(self.method.clone(), path).header("cookie", cookie);
         if self.method == Method::POST {
-            let body = format!("{}&seal={}", body.replace("$email", &email), users.seal_form(&name));
-            request = request.header("content-type", "application/x-www-form-urlencoded").body(body);
+            let seal = users.seal_form(&name);
+            request = if body == "multipart" {
+                let field = format!("--b\r\ncontent-disposition: form-data; name=\"seal\"\r\n\r\n{seal}\r\n--b--\r\n");
+                request.header("content-type", "multipart/form-data; boundary=b").body(field)
+            } else {
+                let body = format!("{}&seal={seal}", body.replace("$email", &email));
+                request.header("content-type", "application/x-www-form-urlencoded").body(body)
+            };
         }
         // Only the head is read: a stream of events has no end.
         let response = request.send().await.unwrap();

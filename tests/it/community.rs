@@ -10,8 +10,9 @@ use preorder::newsfeed::{FeedType, Newsfeed, Sort, View};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use reqwest::Method;
+use serde_json::json;
 
-use crate::support::{Member, TestApp};
+use crate::support::{Filed, Member, TestApp};
 
 /// Something that one of three members does, to the thing with an index among those that there are.
 #[derive(Debug, Clone)]
@@ -25,6 +26,8 @@ enum Deed {
     DeleteComment(usize),
     Edit(usize),
     Rename,
+    /// Brings the log to where the next line files something.
+    File(Filed),
 }
 
 fn deed() -> impl Strategy<Value = (usize, Deed)> {
@@ -39,11 +42,12 @@ fn deed() -> impl Strategy<Value = (usize, Deed)> {
         1 => which.clone().prop_map(Deed::DeleteComment),
         1 => which.prop_map(Deed::Edit),
         1 => Just(Deed::Rename),
+        2 => proptest::sample::select(&Filed::ALL[..]).prop_map(Deed::File),
     ];
     (0_usize..3, deed)
 }
 
-async fn does(members: &[Member], who: usize, deed: &Deed) {
+async fn does(app: &TestApp, members: &[Member], who: usize, deed: &Deed) {
     let me = &members[who];
     let method = |on: bool| if on { Method::PUT } else { Method::DELETE };
     let number = |index: usize| index + 1;
@@ -52,6 +56,7 @@ async fn does(members: &[Member], who: usize, deed: &Deed) {
             me.write("a").await;
             return;
         }
+        Deed::File(filed) => return app.log_until(filed).await,
         Deed::Comment(post) => {
             let path = format!("/activity/posts/{}/comments", number(post));
             me.post(&path, &serde_json::json!({"content": "c"})).await
@@ -84,13 +89,63 @@ fn any_mix_of_deeds_leaves_the_counts_equal_to_the_rows() {
                 let members = [app.member("ann").await, app.member("bob").await, app.member("eve").await];
                 members[0].write("the first").await;
                 for (who, deed) in &deeds {
-                    does(&members, *who, deed).await;
+                    does(&app, &members, *who, deed).await;
                 }
                 app.audit().await;
             });
             Ok(())
         })
         .unwrap();
+}
+
+#[tokio::test]
+async fn nobody_notices_that_likes_and_counts_and_the_log_are_filed() {
+    let app = TestApp::start().await;
+    let (ann, bob, eve) = (app.member("ann").await, app.member("bob").await, app.member("eve").await);
+    let (mut twice, mut once) = (Vec::new(), Vec::new());
+    for filed in Filed::ALL {
+        let (kept, taken_back, gone) = (ann.write("kept").await, ann.write("back").await, ann.write("gone").await);
+        for post in [kept, taken_back, gone] {
+            bob.like(post).await.ok(200);
+            eve.like(post).await.ok(200);
+        }
+        ann.comment(kept, "stays").await;
+        let comment = bob.comment(kept, "goes").await;
+        assert!(app.unfiled(filed).await > 0);
+        app.log_until(filed).await;
+        if twice.is_empty() {
+            eve.follow(bob.id).await.ok(200)
+        } else {
+            ann.like(kept).await.ok(200)
+        };
+        let left = i64::from(matches!(filed, Filed::Likes)); // the like whose line it was waits for the next time
+        assert_eq!(app.unfiled(filed).await, left, "{filed:?}");
+
+        assert_eq!(bob.unlike(taken_back).await.ok(200), json!({"liked": false, "likeCount": 1}));
+        let more = i64::from(!twice.is_empty());
+        assert_eq!(eve.unlike(kept).await.ok(200), json!({"liked": false, "likeCount": 1 + more}));
+        assert_eq!(eve.like(kept).await.ok(200), json!({"liked": true, "likeCount": 2 + more}));
+        assert_eq!(bob.like(kept).await.ok(200), json!({"liked": true, "likeCount": 2 + more}));
+        if more == 1 {
+            ann.unlike(kept).await.ok(200);
+        }
+        ann.does(Method::DELETE, &format!("/activity/posts/{gone}")).await.ok(204);
+        bob.does(Method::DELETE, &format!("/activity/comments/{comment}")).await.ok(204);
+        bob.like(gone).await.refused(404, "post_not_found");
+
+        twice.insert(0, kept);
+        once.insert(0, taken_back);
+        let seen = bob.get(&format!("/activity/posts/{kept}")).await.ok(200);
+        assert_eq!((&seen["likeCount"], &seen["commentCount"], &seen["liked"]), (&json!(2), &json!(1), &json!(true)));
+        assert_eq!(bob.ids("/activity/posts/liked").await, twice);
+        assert_eq!(bob.ids("/newsfeeds?type=all&sort=like").await, [&twice[..], &once[..]].concat());
+        // What happened on what is gone is told no more.
+        let deeds = ["cancel_like_post", "like_post", "like_post"].map(|deed| format!("bob {deed}"));
+        let deeds = vec![deeds; twice.len()].concat();
+        let told = eve.activities("my-following").await;
+        assert_eq!(told, deeds, "{filed:?}");
+        app.audit().await;
+    }
 }
 
 #[tokio::test]
@@ -147,10 +202,10 @@ async fn pages(newsfeed: &Newsfeed, readers: &[Member]) -> Vec<String> {
         {
             let mut after = None;
             for _ in 0..2 {
-                let page = newsfeed.feed(of, sort, PageRequest { limit: 2, after }).await.unwrap();
+                let page = newsfeed.feed(of, sort, PageRequest { limit: 2, after: after.take() }).await.unwrap();
                 let liked = newsfeed.liked(reader, &page).await.unwrap();
                 pages.push(format!("{of:?} {sort:?}: {:?}, liked: {liked:?}", page.posts));
-                after = page.posts.next_cursor.clone();
+                after.clone_from(&page.posts.next_cursor);
             }
         }
         for view in View::ALL {
@@ -172,7 +227,7 @@ fn pages_from_memory_are_those_that_the_database_would_give() {
                 let members = [app.member("ann").await, app.member("bob").await, app.member("eve").await];
                 members[0].write("the first").await;
                 for (who, deed) in &deeds {
-                    does(&members, *who, deed).await;
+                    does(&app, &members, *who, deed).await;
                     let fresh = App::on(app.app.db.clone(), &app.app.config, Arc::clone(&app.app.clock)).await.unwrap();
                     let remembered = pages(&app.app.newsfeed, &members).await;
                     assert_eq!(remembered, pages(&fresh.newsfeed, &members).await, "after {deed:?} of {who}");

@@ -26,6 +26,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("newsfeed", &["activity", "http", "kernel", "store"]),
     ("gateway", &["config", "http", "kernel", "users"]),
     ("audit", &["activity", "kernel", "ledger", "store"]),
+    ("pulse", &["http", "kernel", "ledger"]),
     // A face of every room at once.
     (
         "pages",
@@ -38,6 +39,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "newsfeed",
             "payments",
             "products",
+            "pulse",
             "purchases",
             "stock",
             "users",
@@ -53,9 +55,9 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "kernel",
             "newsfeed",
             "ledger",
-            "pages",
             "payments",
             "products",
+            "pulse",
             "purchases",
             "stock",
             "store",
@@ -189,8 +191,8 @@ impl Home {
                 return Some(format!("{path} names {written}; '{own}' does not know '{part}'"));
             }
         }
-        // The command line and the server stand above all rooms, with or without a layer.
-        let over_all = matches!(own, "cli" | "server" | "app");
+        // The command line, the pages and the server stand above all rooms, with or without a layer.
+        let over_all = matches!(own, "cli" | "pages" | "server" | "app");
         let (below, wanted) = (self.layer, layer(target.get(1)?));
         match (below, wanted) {
             _ if over_all => None,

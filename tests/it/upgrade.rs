@@ -7,11 +7,39 @@ use preorder::ledger::{Key, KeyedRequest};
 use preorder::store::{Db, Location, SCHEMA_VERSION, ServerLock};
 use reqwest::Method;
 use rusqlite::Connection;
+use rusqlite::functions::FunctionFlags;
 use serde_json::json;
 
 use crate::support::{Shell, in_time};
 
 const FIRST_SCHEMA: &str = include_str!("../../src/store/migrations/sqlite/0001_first_sale.sql");
+/// Those up to the last one before counts, likes and the log were filed in bulk.
+const LATER_SCHEMAS: [&str; 6] = [
+    include_str!("../../src/store/migrations/sqlite/0002_orders_filed_in_bulk.sql"),
+    include_str!("../../src/store/migrations/sqlite/0003_accounts.sql"),
+    include_str!("../../src/store/migrations/sqlite/0004_community.sql"),
+    include_str!("../../src/store/migrations/sqlite/0005_community_seeds.sql"),
+    include_str!("../../src/store/migrations/sqlite/0006_keys_filed_in_bulk.sql"),
+    include_str!("../../src/store/migrations/sqlite/0007_sessions_and_codes.sql"),
+];
+/// Ann wrote a post that bob liked and commented on, and one that is gone; bob wrote one; ann liked both and the comment.
+const COMMUNITY: &str = "
+    INSERT INTO posts (id, author_id, like_count, comment_count, created_at, updated_at, deleted_at, title, content)
+        VALUES (1, 1, 2, 1, 0, 0, NULL, 'one', 'c'), (2, 1, 1, 1, 0, 0, 5, 'gone', 'c'), (3, 2, 1, 0, 0, 0, NULL, 'three', 'c');
+    INSERT INTO comments (id, post_id, author_id, like_count, created_at, updated_at, content)
+        VALUES (1, 1, 2, 1, 0, 0, 'c'), (2, 2, 2, 0, 0, 0, 'c');
+    INSERT INTO activities (id, actor_id, recipient_id, post_author_id, type, post_id, comment_id, created_at)
+        VALUES (1, 1, 1, NULL, 'write_post', 1, NULL, 0), (2, 1, 1, NULL, 'write_post', 2, NULL, 0),
+        (3, 2, 2, NULL, 'write_post', 3, NULL, 0), (4, 2, 1, 1, 'write_comment', 1, 1, 0),
+        (5, 2, 1, 1, 'write_comment', 2, 2, 0), (6, 2, 1, 1, 'like_post', 1, NULL, 0),
+        (7, 1, 1, NULL, 'like_post', 1, NULL, 0), (8, 2, 1, 1, 'like_post', 2, NULL, 0),
+        (9, 1, 2, 2, 'like_post', 3, NULL, 0), (10, 1, 2, NULL, 'like_comment', 1, 1, 0),
+        (11, 1, 2, NULL, 'follow', NULL, NULL, 0);
+    INSERT INTO post_likes VALUES (2, 1, 6), (1, 1, 7), (2, 2, 8), (1, 3, 9);
+    INSERT INTO comment_likes VALUES (1, 1, 10);
+    INSERT INTO follows VALUES (1, 2, 11);
+    INSERT INTO user_counts VALUES (1, 1, 0, 1), (2, 1, 1, 0);
+";
 /// When the rows were written, in microseconds: 2026-01-01T00:00:00Z.
 const LONG_AGO: i64 = 1_767_225_600_000_000;
 /// When the hold among them ends: a hundred years later.
@@ -117,6 +145,45 @@ async fn a_shop_of_the_first_version_goes_on() {
     assert_eq!(audit["ok"], true, "{audit}");
     let orders = json!({"held": 1, "completed": 0, "cancelled": 2, "refunded": 2});
     assert_eq!(audit["orders"], orders);
+}
+
+#[tokio::test]
+async fn a_community_from_before_its_likes_were_filed_goes_on() {
+    let shell = Shell::new();
+    first_shop(&shell);
+    let connection = Connection::open(database(&shell)).unwrap();
+    connection.execute_batch("DELETE FROM idempotency_keys; UPDATE users SET state = 'active'").unwrap();
+    connection.create_scalar_function("sha256_16", 1, FunctionFlags::SQLITE_UTF8, |_| Ok(0)).unwrap();
+    for schema in LATER_SCHEMAS {
+        connection.execute_batch(schema).unwrap();
+    }
+    connection.execute_batch(COMMUNITY).unwrap();
+    connection.pragma_update(None, "user_version", 7).unwrap();
+    drop(connection);
+    shell.ok("db migrate");
+    let audit = shell.json("audit --json");
+    assert_eq!(audit["ok"], true, "{audit}");
+
+    let server = shell.serve("", &[]).await;
+    let [ann, bob] = ["ann", "bob"].map(|name| {
+        let token = shell.ok(&format!("user token {name}@example.com"));
+        server.anonymous().bearer(token.trim())
+    });
+    let post = ann.get("/activity/posts/1").await.ok(200);
+    assert_eq!((&post["likeCount"], &post["commentCount"], &post["liked"]), (&json!(2), &json!(1), &json!(true)));
+    ann.get("/activity/posts/2").await.refused(404, "post_not_found");
+    assert_eq!(ann.ids("/activity/posts/liked").await, [3, 1]);
+    assert_eq!(ann.ids("/newsfeeds?type=all&sort=like").await, [1, 3]);
+    assert_eq!(ann.ids("/newsfeeds?type=follow&sort=like").await, [3]);
+    assert_eq!(ann.activities("my-post-alarm").await, ["Bob like_post", "Bob write_comment"]);
+    assert_eq!(ann.activities("my-following").await, ["Bob like_post", "Bob write_comment", "Bob write_post"]);
+    assert_eq!(bob.unlike(1).await.ok(200), json!({"liked": false, "likeCount": 1}));
+    assert_eq!(bob.like(3).await.ok(200), json!({"liked": true, "likeCount": 2}));
+    bob.like(2).await.refused(404, "post_not_found");
+    assert_eq!(ann.ids("/newsfeeds?type=all&sort=like").await, [3, 1]);
+    assert_eq!(ann.activities("my-post-alarm").await[0], "Bob cancel_like_post");
+    let audit = shell.json("audit --json");
+    assert_eq!(audit["ok"], true, "{audit}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Comments and their likes. A comment is there as long as neither it nor its post was deleted.
 
-use super::{Entry, log, person, posts};
+use super::counts::{self, Counts};
+use super::{Entry, log, person};
 use crate::activity::concerns::Concern;
 use crate::activity::model::{ActivityKind, Comment, LikeState, Since};
 use crate::kernel::clock::Timestamp;
@@ -79,6 +80,16 @@ pub(in crate::activity) fn of(
     conn.rows(SQL, bind![author.0, before.0, limit], comment)
 }
 
+// Sorted before they are looked up, as liked posts are.
+const LIKED: &str = concat!(
+    "WITH l AS MATERIALIZED (SELECT comment_id, activity_id FROM comment_likes WHERE user_id = $1 \
+     AND activity_id < $2 ORDER BY activity_id DESC) SELECT ",
+    comment_columns!(),
+    ", 1, l.activity_id FROM l CROSS JOIN comments c ON c.id = l.comment_id \
+     CROSS JOIN posts p ON p.id = c.post_id CROSS JOIN users u ON u.id = c.author_id \
+     WHERE c.deleted_at IS NULL AND p.deleted_at IS NULL ORDER BY l.activity_id DESC LIMIT $3"
+);
+
 /// The comments that a user likes, the latest like first, from before the activity `before`.
 pub(in crate::activity) fn liked(
     conn: &Conn<'_>,
@@ -86,32 +97,25 @@ pub(in crate::activity) fn liked(
     before: ActivityId,
     limit: i64,
 ) -> Result<Vec<Since<Comment>>, StoreError> {
-    const SQL: &str = concat!(
-        "SELECT ",
-        comment_columns!(),
-        ", 1, l.activity_id FROM (SELECT comment_id, activity_id FROM comment_likes WHERE user_id = $1 \
-         AND activity_id < $2 ORDER BY activity_id DESC) l CROSS JOIN comments c ON c.id = l.comment_id \
-         CROSS JOIN posts p ON p.id = c.post_id CROSS JOIN users u ON u.id = c.author_id \
-         WHERE c.deleted_at IS NULL AND p.deleted_at IS NULL ORDER BY l.activity_id DESC LIMIT $3"
-    );
-    conn.rows(SQL, bind![user.0, before.0, limit], |row| {
+    conn.rows(LIKED, bind![user.0, before.0, limit], |row| {
         Ok(Since { activity: ActivityId(row.int(11)?), item: comment(row)? })
     })
 }
 
-/// Adds a comment to a post of `post_author`'s, and writes it down.
+/// Adds a comment to the post that `counts` are of, and writes it down.
 pub(in crate::activity) fn insert(
     conn: &Conn<'_>,
     author: UserId,
-    (post, post_author): (PostId, UserId),
+    counts: Counts,
     content: &str,
     now: Timestamp,
 ) -> Result<CommentId, StoreError> {
     const SQL: &str = "INSERT INTO comments (post_id, author_id, created_at, updated_at, content) \
          VALUES ($1, $2, $3, $4, $5) RETURNING id";
+    let (post, post_author) = (counts.post, counts.author);
     let id = conn.row(SQL, bind![post.0, author.0, now.0, now.0, content], |row| row.int(0))?;
     let id = CommentId(id.ok_or_else(|| StoreError::Other("a comment was written and got no number".to_owned()))?);
-    conn.execute("UPDATE posts SET comment_count = comment_count + 1 WHERE id = $1", bind![post.0])?;
+    counts::update(conn, Counts { comments: counts.comments + 1, ..counts })?;
     let entry = Entry {
         kind: ActivityKind::WriteComment,
         actor: author,
@@ -131,8 +135,8 @@ pub(in crate::activity) fn update(
     content: &str,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    conn.concerns(&[]); // no page shows the words of comments
     const SQL: &str = "UPDATE comments SET content = $1, updated_at = $2 WHERE id = $3";
+    conn.concerns(&[]); // no page shows the words of comments
     conn.execute(SQL, bind![content, now.0, id.0]).map(drop)
 }
 
@@ -144,10 +148,9 @@ pub(in crate::activity) fn delete(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     conn.execute("UPDATE comments SET deleted_at = $1 WHERE id = $2", bind![now.0, id.0])?;
-    if let Some(author) = posts::author(conn, post)? {
-        conn.concerns(&[Concern::PostsOf(author).into()]);
-    }
-    conn.execute("UPDATE posts SET comment_count = comment_count - 1 WHERE id = $1", bind![post.0]).map(drop)
+    let Some(counts) = counts::find(conn, post)? else { return Ok(()) };
+    conn.concerns(&[Concern::PostsOf(counts.author).into()]);
+    counts::update_in_place(conn, Counts { comments: counts.comments - 1, ..counts })
 }
 
 /// Makes a user like a comment, or like it no more; a repeat changes nothing. `None` when there is no such comment.
@@ -159,9 +162,8 @@ pub(in crate::activity) fn set_liked(
     now: Timestamp,
 ) -> Result<Option<LikeState>, StoreError> {
     const LOOK: &str = "SELECT c.author_id, c.like_count, \
-         EXISTS (SELECT 1 FROM comment_likes WHERE user_id = $1 AND comment_id = $2), p.id, p.author_id \
-         FROM comments c JOIN posts p ON p.id = c.post_id \
-         WHERE c.id = $3 AND c.deleted_at IS NULL AND p.deleted_at IS NULL";
+         EXISTS (SELECT 1 FROM comment_likes WHERE user_id = $1 AND comment_id = $2), k.post_id, k.author_id \
+         FROM comments c JOIN post_counts_filed k ON k.post_id = c.post_id WHERE c.id = $3 AND c.deleted_at IS NULL";
     const LIKE: &str = "INSERT INTO comment_likes (user_id, comment_id, activity_id) VALUES ($1, $2, $3)";
     const UNLIKE: &str = "DELETE FROM comment_likes WHERE user_id = $1 AND comment_id = $2";
     const COUNT: &str = "UPDATE comments SET like_count = $1 WHERE id = $2";
@@ -187,4 +189,14 @@ pub(in crate::activity) fn set_liked(
     }
     conn.execute(COUNT, bind![count, id.0])?;
     Ok(Some(LikeState { liked, count }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::is_sorted_before;
+
+    #[tokio::test]
+    async fn the_comments_that_are_liked_are_looked_up_in_their_order() {
+        is_sorted_before(super::LIKED, "SEARCH c ").await;
+    }
 }

@@ -1,6 +1,8 @@
-//! This room's SQL: people, the log, and what is counted about a user. Posts, comments and follows have files of their own.
+//! This room's SQL: people, the log, and what is counted about a user. Posts, their counts, comments and follows have files
+//! of their own.
 
 pub(crate) mod comments;
+pub(crate) mod counts;
 pub(crate) mod follows;
 pub(crate) mod posts;
 pub(crate) mod seeds;
@@ -11,6 +13,12 @@ use crate::kernel::clock::Timestamp;
 use crate::kernel::ids::{ActivityId, CommentId, PostId, UserId};
 use crate::store::{Conn, Row, StoreError, bind};
 use crate::users::{image_path, shown_name};
+
+/// What waits to be filed is filed after so many lines of the log: more would make reading slow and the one who files wait
+/// long, fewer would share fewer pages. Lines have no gaps, so no more than this ever waits.
+const FILED_EVERY: i64 = 16_384;
+const COUNTS_FILED_AT: i64 = FILED_EVERY / 3;
+const LIKES_FILED_AT: i64 = 2 * FILED_EVERY / 3;
 
 /// Reads the columns `id, name, state, profile_image` of `users`, from column `first` on.
 pub(crate) fn person(row: Row<'_>, first: usize) -> Result<Person, StoreError> {
@@ -39,8 +47,9 @@ pub(super) struct Entry {
     pub(super) at: Timestamp,
 }
 
-/// Writes a line of the log, and says what it concerns.
+/// Writes a line of the log, says what it concerns, and files what waits when it is time.
 pub(super) fn log(conn: &Conn<'_>, entry: &Entry) -> Result<ActivityId, StoreError> {
+    const NOTE: &str = "INSERT INTO activities_unfiled (activity_id, actor_id, post_author_id) VALUES ($1, $2, $3)";
     const SQL: &str = "INSERT INTO activities (actor_id, recipient_id, post_author_id, type, post_id, comment_id, created_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id";
     let Entry { kind, actor, recipient, post, comment, at } = *entry;
@@ -57,7 +66,28 @@ pub(super) fn log(conn: &Conn<'_>, entry: &Entry) -> Result<ActivityId, StoreErr
     ];
     let id = conn.row(SQL, values, |row| Ok(ActivityId(row.int(0)?)))?;
     say_concerned(conn, entry);
-    id.ok_or_else(|| StoreError::Other("an activity was written and got no number".to_owned()))
+    let id = id.ok_or_else(|| StoreError::Other("an activity was written and got no number".to_owned()))?;
+    conn.execute(NOTE, bind![id.0, actor.0, post_author.map(|author| author.0)])?;
+    // Not all at once: whoever waits for one need not wait for the others.
+    match id.0 % FILED_EVERY {
+        0 => file(conn)?,
+        COUNTS_FILED_AT => counts::file(conn)?,
+        LIKES_FILED_AT => posts::file_likes(conn)?,
+        _ => {}
+    }
+    Ok(id)
+}
+
+/// Files the lines that were written since the last time, under who did it and on whose posts it happened.
+fn file(conn: &Conn<'_>) -> Result<(), StoreError> {
+    const BY_ACTOR: &str = "INSERT INTO activities_by_actor (actor_id, activity_id) \
+         SELECT actor_id, activity_id FROM activities_unfiled ORDER BY actor_id, activity_id";
+    const ON_POSTS: &str = "INSERT INTO activities_on_posts (post_author_id, activity_id) \
+         SELECT post_author_id, activity_id FROM activities_unfiled WHERE post_author_id IS NOT NULL \
+         ORDER BY post_author_id, activity_id";
+    conn.execute(BY_ACTOR, &[])?;
+    conn.execute(ON_POSTS, &[])?;
+    conn.execute("DELETE FROM activities_unfiled", &[]).map(drop)
 }
 
 fn say_concerned(conn: &Conn<'_>, entry: &Entry) {
@@ -100,4 +130,20 @@ pub(super) fn count(conn: &Conn<'_>, user: UserId, change: CountChange) -> Resul
         bind![posts, followers, following, user.0],
     )
     .map(drop)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use crate::store::{Db, Location, bind};
+
+    /// That a query of three parameters has sorted before it does the `lookup` of its plan, and does not sort again.
+    pub(super) async fn is_sorted_before(sql: &str, lookup: &str) {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Db::open(&Location::Sqlite(folder.path().join("town.db"))).await.unwrap();
+        let sql = format!("EXPLAIN QUERY PLAN {sql}");
+        let plan = db.read(move |conn| Ok(conn.rows(&sql, bind![1, 1, 1], |row| row.text(3))?)).await.unwrap();
+        let sorts = plan.iter().rposition(|step| step.contains("TEMP B-TREE") || step.contains("MERGE"));
+        let looks_up = plan.iter().position(|step| step.starts_with(lookup));
+        assert!(sorts < looks_up && sorts.is_some(), "{plan:#?}");
+    }
 }

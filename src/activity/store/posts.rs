@@ -1,5 +1,6 @@
 //! Posts and their likes.
 
+use super::counts::{self, Counts, counted_posts};
 use super::{CountChange, Entry, count, log, person};
 use crate::activity::concerns::Concern;
 use crate::activity::model::{ActivityKind, LikeState, Post, Since};
@@ -11,8 +12,8 @@ use crate::store::{Conn, Row, StoreError, bind};
 /// The columns that [`post`] reads, but for whether the viewer likes it.
 macro_rules! post_columns {
     () => {
-        "p.id, p.title, p.content, p.like_count, p.comment_count, p.created_at, p.updated_at, u.id, u.name, u.state, \
-         u.profile_image"
+        "p.id, p.title, p.content, COALESCE(n.like_count, k.like_count), COALESCE(n.comment_count, k.comment_count), \
+         p.created_at, p.updated_at, u.id, u.name, u.state, u.profile_image"
     };
 }
 
@@ -35,8 +36,9 @@ pub(crate) fn find(conn: &Conn<'_>, id: PostId, viewer: Option<UserId>) -> Resul
     const SQL: &str = concat!(
         "SELECT ",
         post_columns!(),
-        ", l.user_id IS NOT NULL FROM posts p JOIN users u ON u.id = p.author_id \
-         LEFT JOIN post_likes l ON l.user_id = $1 AND l.post_id = p.id WHERE p.id = $2 AND p.deleted_at IS NULL"
+        ", EXISTS (SELECT 1 FROM post_likes l WHERE l.user_id = $1 AND l.post_id = p.id) FROM ",
+        counted_posts!(),
+        " JOIN users u ON u.id = p.author_id WHERE p.id = $2 AND p.deleted_at IS NULL"
     );
     conn.row(SQL, bind![viewer.map(|viewer| viewer.0), id.0], post)
 }
@@ -51,12 +53,24 @@ pub(in crate::activity) fn of(
     const SQL: &str = concat!(
         "SELECT ",
         post_columns!(),
-        ", l.user_id IS NOT NULL FROM posts p JOIN users u ON u.id = p.author_id \
-         LEFT JOIN post_likes l ON l.user_id = p.author_id AND l.post_id = p.id \
+        ", EXISTS (SELECT 1 FROM post_likes l WHERE l.user_id = p.author_id AND l.post_id = p.id) FROM ",
+        counted_posts!(),
+        " JOIN users u ON u.id = p.author_id \
          WHERE p.author_id = $1 AND p.deleted_at IS NULL AND p.id < $2 ORDER BY p.id DESC LIMIT $3"
     );
     conn.rows(SQL, bind![author.0, before.0, limit], post)
 }
+
+// The user's likes are sorted by themselves, and only those on the page are looked up.
+const LIKED: &str = concat!(
+    "WITH l AS MATERIALIZED (SELECT post_id, activity_id FROM post_likes WHERE user_id = $1 AND activity_id < $2 \
+     ORDER BY activity_id DESC) SELECT ",
+    post_columns!(),
+    ", 1, l.activity_id FROM l CROSS JOIN ",
+    counted_posts!(),
+    " CROSS JOIN users u ON u.id = p.author_id \
+     WHERE p.id = l.post_id AND p.deleted_at IS NULL ORDER BY l.activity_id DESC LIMIT $3"
+);
 
 /// The posts that a user likes, the latest like first, from before the activity `before`.
 pub(in crate::activity) fn liked(
@@ -65,15 +79,7 @@ pub(in crate::activity) fn liked(
     before: ActivityId,
     limit: i64,
 ) -> Result<Vec<Since<Post>>, StoreError> {
-    // The user's likes are sorted by themselves, and only those on the page are looked up.
-    const SQL: &str = concat!(
-        "SELECT ",
-        post_columns!(),
-        ", 1, l.activity_id FROM (SELECT post_id, activity_id FROM post_likes WHERE user_id = $1 AND activity_id < $2 \
-         ORDER BY activity_id DESC) l CROSS JOIN posts p ON p.id = l.post_id CROSS JOIN users u ON u.id = p.author_id \
-         WHERE p.deleted_at IS NULL ORDER BY l.activity_id DESC LIMIT $3"
-    );
-    conn.rows(SQL, bind![user.0, before.0, limit], |row| {
+    conn.rows(LIKED, bind![user.0, before.0, limit], |row| {
         Ok(Since { activity: ActivityId(row.int(12)?), item: post(row)? })
     })
 }
@@ -101,6 +107,7 @@ pub(in crate::activity) fn insert(
          VALUES ($1, $2, $3, $4, $5) RETURNING id";
     let id = conn.row(SQL, bind![author.0, now.0, now.0, &words.title, &words.content], |row| row.int(0))?;
     let id = PostId(id.ok_or_else(|| StoreError::Other("a post was written and got no number".to_owned()))?);
+    counts::insert(conn, id, author)?;
     count(conn, author, CountChange { posts: 1, ..CountChange::default() })?;
     let post = Some((id, author));
     log(
@@ -131,13 +138,8 @@ pub(in crate::activity) fn delete(
 ) -> Result<(), StoreError> {
     conn.concerns(&[Concern::PostsOf(author).into(), Concern::NewestPost.into(), Concern::Ranks.into()]);
     conn.execute("UPDATE posts SET deleted_at = $1 WHERE id = $2", bind![now.0, id.0])?;
+    counts::delete(conn, id)?;
     count(conn, author, CountChange { posts: -1, ..CountChange::default() })
-}
-
-/// Whose a post is, if it is there.
-pub(in crate::activity) fn author(conn: &Conn<'_>, id: PostId) -> Result<Option<UserId>, StoreError> {
-    const SQL: &str = "SELECT author_id FROM posts WHERE id = $1 AND deleted_at IS NULL";
-    conn.row(SQL, bind![id.0], |row| Ok(UserId(row.int(0)?)))
 }
 
 /// Makes a user like a post, or like it no more; a repeat changes nothing. `None` when there is no such post.
@@ -148,31 +150,48 @@ pub(in crate::activity) fn set_liked(
     liked: bool,
     now: Timestamp,
 ) -> Result<Option<LikeState>, StoreError> {
-    const LOOK: &str = "SELECT p.author_id, p.like_count, \
-         EXISTS (SELECT 1 FROM post_likes WHERE user_id = $1 AND post_id = $2) \
-         FROM posts p WHERE p.id = $3 AND p.deleted_at IS NULL";
-    const LIKE: &str = "INSERT INTO post_likes (user_id, post_id, activity_id) VALUES ($1, $2, $3)";
-    const UNLIKE: &str = "DELETE FROM post_likes WHERE user_id = $1 AND post_id = $2";
-    const COUNT: &str = "UPDATE posts SET like_count = $1 WHERE id = $2";
-    let found = conn.row(LOOK, bind![user.0, id.0, id.0], |row| {
-        Ok((UserId(row.int(0)?), LikeState { liked: row.int(2)? != 0, count: row.int(1)? }))
-    })?;
-    let Some((author, before)) = found else { return Ok(None) };
-    if before.liked == liked {
-        return Ok(Some(before));
+    const LIKE: &str = "INSERT INTO post_likes_unfiled (user_id, post_id, activity_id) VALUES ($1, $2, $3)";
+    const UNLIKE: [&str; 2] = [
+        "DELETE FROM post_likes_unfiled WHERE user_id = $1 AND post_id = $2",
+        "DELETE FROM post_likes_filed WHERE user_id = $1 AND post_id = $2",
+    ];
+    let Some(before) = counts::find(conn, id)? else { return Ok(None) };
+    if is_liked(conn, user, id)? == liked {
+        return Ok(Some(LikeState { liked, count: before.likes }));
     }
-    let (kind, count) = if liked {
-        (ActivityKind::LikePost, before.count + 1)
+    let (kind, likes) = if liked {
+        (ActivityKind::LikePost, before.likes + 1)
     } else {
-        (ActivityKind::CancelLikePost, before.count - 1)
+        (ActivityKind::CancelLikePost, before.likes - 1)
     };
+    counts::update(conn, Counts { likes, ..before })?;
+    let author = before.author;
     let entry = Entry { kind, actor: user, recipient: author, post: Some((id, author)), comment: None, at: now };
     let activity = log(conn, &entry)?;
     if liked {
         conn.execute(LIKE, bind![user.0, id.0, activity.0])?;
     } else {
-        conn.execute(UNLIKE, bind![user.0, id.0])?;
+        for unlike in UNLIKE {
+            conn.execute(unlike, bind![user.0, id.0])?;
+        }
     }
-    conn.execute(COUNT, bind![count, id.0])?;
-    Ok(Some(LikeState { liked, count }))
+    Ok(Some(LikeState { liked, count: likes }))
+}
+
+/// Files the likes that were given since the last time.
+pub(super) fn file_likes(conn: &Conn<'_>) -> Result<(), StoreError> {
+    const FILE: &str = "INSERT INTO post_likes_filed (user_id, post_id, activity_id) \
+         SELECT user_id, post_id, activity_id FROM post_likes_unfiled ORDER BY user_id, post_id";
+    conn.execute(FILE, &[])?;
+    conn.execute("DELETE FROM post_likes_unfiled", &[]).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::is_sorted_before;
+
+    #[tokio::test]
+    async fn the_posts_that_are_liked_are_looked_up_in_their_order() {
+        is_sorted_before(super::LIKED, "SEARCH p ").await;
+    }
 }

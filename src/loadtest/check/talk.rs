@@ -131,7 +131,7 @@ mod tests {
 
     async fn like(db: &Db, user: UserId, post: i64, activity: i64) {
         db.write(move |conn| {
-            let sql = "INSERT INTO post_likes (user_id, post_id, activity_id) VALUES ($1, $2, $3)";
+            let sql = "INSERT INTO post_likes_unfiled (user_id, post_id, activity_id) VALUES ($1, $2, $3)";
             Ok(conn.execute(sql, bind![user.0, post, activity]).map(drop)?)
         })
         .await

@@ -11,9 +11,9 @@ use super::super::item::Item;
 use super::super::visit::Visit;
 use super::Boss;
 use super::live::{Refusal, refusals};
-use super::pulse::Second;
 use crate::http::Routes;
 use crate::kernel::page::PageRequest;
+use crate::pulse::Second;
 
 /// Products on the board: those that moved last, and then by id.
 const PRODUCTS_SHOWN: u32 = 8;

@@ -17,11 +17,11 @@ use super::super::Pages;
 use super::super::answer::NotNow;
 use super::super::visit::Visit;
 use super::Boss;
-use super::pulse::{KEPT_S, Reader, Second};
 use crate::http::Routes;
 use crate::http::events::{COME_BACK, HEARTBEAT, UNBUFFERED};
 use crate::kernel::actor::{Actor, Role};
 use crate::ledger::Stock;
+use crate::pulse::{KEPT_S, Reader, Second};
 
 /// Kinds of refusals that are shown.
 const REFUSALS_SHOWN: usize = 12;

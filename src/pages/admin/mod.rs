@@ -12,7 +12,6 @@ mod movements;
 mod order;
 mod orders;
 mod products;
-mod pulse;
 mod terms;
 mod user;
 mod users;
@@ -26,7 +25,6 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use self::confirm::Confirm;
-pub use self::pulse::Pulse;
 use super::Pages;
 use super::answer::NotNow;
 use super::assets::{ADMIN_SCRIPT, ADMIN_STYLE};
@@ -126,6 +124,11 @@ fn query<'a>(fields: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
 }
 
 impl Visit {
+    /// Whether an admin looks.
+    pub(in crate::pages) fn is_admin(&self) -> bool {
+        self.actor.is_some_and(|actor| actor.role == Role::Admin)
+    }
+
     /// Where the admin's style is.
     #[expect(clippy::unused_self, reason = "templates call it")]
     fn admin_style(&self) -> String {

@@ -36,10 +36,39 @@ words! {
     /// Signing up, in and out.
     Account {
         email, password, password_hint, name, name_hint, greeting, greeting_hint, new_here, known_here, was_signed_out,
+        code, code_hint, code_sent, send_code,
     }
     /// The products, and a product.
     Shop {
-        title, lead, all, reservation, general, none, open, upcoming, closed, sold_out, opens_in, closes_in, left, of_total,
+        title, lead, all, reservation, general, none, open, upcoming, closed, sold_out, opens_in, closes_in, left, left_of,
+    }
+    /// Buying a product.
+    Buying {
+        stock, available, held, sold, quantity, limit, limit_one, buy, enter, order, hold_hint, sign_in_to_buy,
+        all_gone, back_on_sale, is_closed, sold_out, limit_reached, not_open, closed, not_a_reservation, bad_quantity, used_form,
+    }
+    /// A buyer's orders.
+    Orders {
+        none, units, timeline, place, sold_out_after, quantity, amount, number, time_to_pay, pay, leave, look_again,
+        refund_ask, refund_hint, refund, to_product, too_late, in_progress, state_held, state_completed,
+        state_cancelled, state_refunded, being_paid_title, being_paid, held_title, held, completed_title, completed,
+        cancelled_title, refunded_title, refunded, abandoned, declined, expired, by_buyer, by_admin, event_held,
+        event_bought, event_paid, event_expires, event_refunded,
+    }
+    /// The newsfeed, posts and comments.
+    Feed {
+        whose, order, all, following, by_date, by_likes, write, title, content, publish, none, none_followed, like,
+        comments, comment, your_comment, sign_in_to_comment, delete,
+    }
+    /// Somebody's profile.
+    People {
+        follow, unfollow, posts, followers, following, no_posts,
+    }
+    /// One's own page.
+    Me {
+        as_others, profile, image, image_hint, remove_image, save, saved, password, current_password, new_password,
+        password_hint, change_password, password_changed, sessions, sessions_hint, sign_out_everywhere, withdraw_ask,
+        withdraw_hint, withdraw,
     }
     /// Errors.
     Trouble {
@@ -54,6 +83,11 @@ pub(super) struct Words {
     pub(super) time: Time,
     pub(super) account: Account,
     pub(super) shop: Shop,
+    pub(super) buying: Buying,
+    pub(super) orders: Orders,
+    pub(super) feed: Feed,
+    pub(super) people: People,
+    pub(super) me: Me,
     pub(super) trouble: Trouble,
     pub(super) admin: admin::Words,
 }
@@ -69,11 +103,20 @@ impl Words {
 
     #[cfg(test)]
     fn each(&self) -> Vec<(&'static str, &'static str)> {
-        [self.frame.each(), self.time.each(), self.account.each(), self.shop.each(), self.trouble.each()]
-            .concat()
-            .into_iter()
-            .chain(self.admin.each())
-            .collect()
+        [
+            self.frame.each(),
+            self.time.each(),
+            self.account.each(),
+            self.shop.each(),
+            self.buying.each(),
+            self.orders.each(),
+            self.feed.each(),
+            self.people.each(),
+            self.me.each(),
+            self.trouble.each(),
+            self.admin.each(),
+        ]
+        .concat()
     }
 }
 

@@ -1,7 +1,9 @@
 //! The writer's thread: every write of the process goes through it, in order.
 //!
 //! Rooms' jobs that wait together share one transaction, and so one fsync (group commit): each runs in a savepoint of its
-//! own, so that one that fails or panics is undone alone; the commit is made once, and only then is anybody answered.
+//! own, so that one that fails or panics is undone alone; the commit is made once, and only then is anybody answered. In a
+//! savepoint SQLite keeps a copy of each page that a job changes, so the hottest jobs do without: they check first, and
+//! where nothing was changed nothing has to be undone.
 //! A job with thousands of rows has a transaction to itself: in a savepoint SQLite walks over its copies of all pages that
 //! were changed before, once for each statement, which makes the time grow with the square of the work. Raw jobs (the
 //! ledger's batches) open and end their own transactions.
@@ -38,12 +40,12 @@ pub(super) enum Job {
 
 impl Job {
     /// A job that shares a transaction, and where its answer will come from.
-    pub(super) fn shared<T, F>(work: F) -> (Self, oneshot::Receiver<Result<T, Error>>)
+    pub(super) fn shared<T, F>(work: F, failing: Failing) -> (Self, oneshot::Receiver<Result<T, Error>>)
     where
         T: Send + 'static,
         F: FnOnce(&Conn<'_>) -> Result<T, Error> + Send + 'static,
     {
-        let (job, answer) = waiting(work);
+        let (job, answer) = waiting(work, failing);
         (Self::Shared(job), answer)
     }
 
@@ -53,24 +55,36 @@ impl Job {
         T: Send + 'static,
         F: FnOnce(&Conn<'_>) -> Result<T, Error> + Send + 'static,
     {
-        let (job, answer) = waiting(work);
+        let (job, answer) = waiting(work, Failing::IsUndone);
         (Self::Alone(job), answer)
     }
 }
 
-fn waiting<T, F>(work: F) -> (Box<dyn Shared>, oneshot::Receiver<Result<T, Error>>)
+/// What becomes of a job's changes when it fails in a transaction that it shares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Failing {
+    /// They are undone, and nobody else notices.
+    IsUndone,
+    /// There are none: it fails before it changes anything. Should there be some, the whole transaction fails.
+    ComesFirst,
+}
+
+fn waiting<T, F>(work: F, failing: Failing) -> (Box<dyn Shared>, oneshot::Receiver<Result<T, Error>>)
 where
     T: Send + 'static,
     F: FnOnce(&Conn<'_>) -> Result<T, Error> + Send + 'static,
 {
     let (reply, answer) = oneshot::channel();
-    (Box::new(Waiting { work: Some(work), noted: Noted::default(), result: None, reply }), answer)
+    (Box::new(Waiting { work: Some(work), failing, noted: Noted::default(), result: None, reply }), answer)
 }
 
 /// A job whose answer waits for a commit that is not its own.
 pub(super) trait Shared: Send {
     /// Does the work; `Err` when it must be undone.
     fn run(&mut self, connection: &Connection) -> Result<(), Error>;
+
+    /// What becomes of its changes when it fails.
+    fn failing(&self) -> Failing;
 
     /// What it said that it concerns.
     fn noted(&mut self) -> Noted;
@@ -81,6 +95,7 @@ pub(super) trait Shared: Send {
 
 struct Waiting<T, F> {
     work: Option<F>,
+    failing: Failing,
     noted: Noted,
     result: Option<Result<T, Error>>,
     reply: oneshot::Sender<Result<T, Error>>,
@@ -96,6 +111,10 @@ where
         let conn = Conn::writing(connection, &self.noted);
         let result = catch_unwind(AssertUnwindSafe(|| work(&conn))).unwrap_or_else(|_| Err(panicked()));
         self.result.insert(result).as_ref().map(drop).map_err(Clone::clone)
+    }
+
+    fn failing(&self) -> Failing {
+        self.failing
     }
 
     fn noted(&mut self) -> Noted {
@@ -250,7 +269,10 @@ fn run_row(
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(StoreError::from)?;
     while let Some(job) = row.last_mut() {
         let before = transaction.total_changes();
-        let is_done = run_in_savepoint(&transaction, &mut **job)?;
+        let is_done = match job.failing() {
+            Failing::IsUndone => run_in_savepoint(&transaction, &mut **job)?,
+            Failing::ComesFirst => run_without_savepoint(&transaction, &mut **job)?,
+        };
         add(&mut concern, &mut **job, is_done && transaction.total_changes() != before);
         let Some(job) = (row.len() < JOBS_MAX).then(&mut next).flatten() else { break };
         row.push(job);
@@ -277,6 +299,26 @@ fn run_in_savepoint(transaction: &Connection, job: &mut dyn Shared) -> Result<bo
         execute("ROLLBACK TO job")?;
     }
     execute("RELEASE job")?;
+    Ok(result.is_ok())
+}
+
+/// Runs one job that fails before it changes anything; gives whether it is done.
+///
+/// # Errors
+/// When the whole transaction is over: the disk failed, SQLite gave it up, or the job failed too late.
+fn run_without_savepoint(transaction: &Connection, job: &mut dyn Shared) -> Result<bool, Error> {
+    let before = transaction.total_changes();
+    let result = job.run(transaction);
+    if let Err(error) = &result {
+        if transaction.is_autocommit() || error.is_storage_failed() {
+            return Err(error.clone());
+        }
+        if transaction.total_changes() != before {
+            return Err(Error::internal(
+                "a database job failed after it had changed something; its neighbours were undone",
+            ));
+        }
+    }
     Ok(result.is_ok())
 }
 

@@ -24,6 +24,10 @@ async fn notes(db: &Db) -> Vec<String> {
 
 /// Puts jobs into the queue in order, while the writer is kept busy by a job of the same row.
 async fn together(db: &Db, jobs: Vec<TestJob>) -> Vec<Result<usize, Error>> {
+    together_as(db, jobs.into_iter().map(|job| (Failing::IsUndone, job)).collect()).await
+}
+
+async fn together_as(db: &Db, jobs: Vec<(Failing, TestJob)>) -> Vec<Result<usize, Error>> {
     let (go, wait) = mpsc::channel::<()>();
     let (began, has_begun) = oneshot::channel();
     let busy = tokio::spawn({
@@ -38,7 +42,11 @@ async fn together(db: &Db, jobs: Vec<TestJob>) -> Vec<Result<usize, Error>> {
         }
     });
     has_begun.await.unwrap();
-    let mut waiting: Vec<_> = jobs.into_iter().map(|job| Box::pin(db.write(job))).collect();
+    let write = async |(failing, job)| match failing {
+        Failing::IsUndone => db.write::<usize, TestJob>(job).await,
+        Failing::ComesFirst => db.write_checked(job).await,
+    };
+    let mut waiting: Vec<_> = jobs.into_iter().map(|job| Box::pin(write(job))).collect();
     for job in &mut waiting {
         assert!(futures_util::poll!(job).is_pending());
     }
@@ -74,6 +82,46 @@ async fn a_job_that_fails_or_panics_is_undone_alone() {
     let codes: Vec<_> = results.iter().map(|result| result.as_ref().map_or_else(Error::code, |_| "ok")).collect();
     assert_eq!(codes, ["ok", "busy", "internal", "duplicate", "ok"]);
     assert_eq!(notes(&db).await, ["a", "e"]);
+}
+
+#[tokio::test]
+async fn a_checked_job_that_fails_first_harms_nobody() {
+    let (_folder, db) = db().await;
+    let jobs: Vec<(Failing, TestJob)> = vec![
+        (Failing::ComesFirst, |conn| note(conn, "a")),
+        (Failing::ComesFirst, |_| Err(Error::busy(7))),
+        (Failing::ComesFirst, |_| panic!("a panic that a test wants")),
+        (Failing::ComesFirst, |conn| note(conn, "b")),
+        (Failing::IsUndone, |conn| note(conn, "c")),
+    ];
+    let results = together_as(&db, jobs).await;
+    let codes: Vec<_> = results.iter().map(|result| result.as_ref().map_or_else(Error::code, |_| "ok")).collect();
+    assert_eq!(codes, ["ok", "busy", "internal", "ok", "ok"]);
+    assert_eq!(notes(&db).await, ["a", "b", "c"]);
+}
+
+#[tokio::test]
+async fn a_checked_job_that_fails_after_it_wrote_fails_for_all() {
+    let (_folder, db) = db().await;
+    let late: [(TestJob, &str); 2] = [
+        (|conn| note(conn, "late").and(Err(Error::busy(7))), "busy"),
+        (|conn| note(conn, "late").map(|_| panic!("a panic that a test wants")), "internal"),
+    ];
+    for (late, code) in late {
+        let jobs: Vec<(Failing, TestJob)> = vec![
+            (Failing::IsUndone, |conn| note(conn, "a")),
+            (Failing::ComesFirst, |conn| note(conn, "b")),
+            (Failing::ComesFirst, late),
+            (Failing::IsUndone, |conn| note(conn, "c")),
+        ];
+        let results = together_as(&db, jobs).await;
+        let codes: Vec<_> = results.iter().map(|result| result.as_ref().map_or_else(Error::code, |_| "ok")).collect();
+        assert_eq!(codes, ["internal", "internal", code, "ok"], "whoever comes behind it begins anew");
+        assert_eq!(notes(&db).await, ["c"]);
+        db.write(|conn| Ok(conn.execute("DELETE FROM notes", &[])?)).await.unwrap();
+    }
+    db.write(|conn| note(conn, "d")).await.unwrap();
+    assert_eq!(notes(&db).await, ["d"]);
 }
 
 #[tokio::test]

@@ -39,7 +39,9 @@ const FAULTS: &[(&str, &str)] = &[
     ("money_is_accounted_for", "UPDATE orders SET payment_status = 'unpaid' WHERE state = 'completed'"),
     ("charges_are_not_shared", "UPDATE orders SET payment_reference = 'same' WHERE state IN ('completed', 'refunded')"),
     ("likes_give_the_counts", "UPDATE comments SET like_count = 2"),
-    ("comments_give_the_counts", "UPDATE posts SET comment_count = 0"),
+    ("comments_give_the_counts", "UPDATE post_counts_filed SET comment_count = 0"),
+    ("posts_have_their_counts", "DELETE FROM post_counts_filed"),
+    ("likes_are_filed_once", "INSERT INTO post_likes_filed SELECT * FROM post_likes_unfiled"),
     ("posts_and_follows_give_the_counts", "UPDATE user_counts SET followers = 7 WHERE user_id = 1"),
     ("likes_and_follows_are_logged", "UPDATE follows SET activity_id = 3"),
     (
@@ -48,20 +50,24 @@ const FAULTS: &[(&str, &str)] = &[
          VALUES (2, 1, 1, 'cancel_like_post', 1, 0)",
     ),
     ("what_was_written_is_logged", "UPDATE activities SET actor_id = 2 WHERE type = 'write_post'"),
+    ("activities_are_found", "DELETE FROM activities_by_actor"),
     ("activities_name_their_people", "UPDATE activities SET recipient_id = 2 WHERE type = 'like_post'"),
 ];
 
 /// User 1 wrote a post; user 2 follows, likes and comments; user 1 likes the comment.
 const COMMUNITY: &str = "
-    INSERT INTO posts (id, author_id, like_count, comment_count, created_at, updated_at, title, content)
-        VALUES (1, 1, 1, 1, 0, 0, 't', 'c');
+    INSERT INTO posts (id, author_id, created_at, updated_at, title, content) VALUES (1, 1, 0, 0, 't', 'c');
+    INSERT INTO post_counts_filed VALUES (1, 1, 1, 1);
     INSERT INTO comments (id, post_id, author_id, like_count, created_at, updated_at, content)
         VALUES (1, 1, 2, 1, 0, 0, 'c');
     INSERT INTO activities (id, actor_id, recipient_id, post_author_id, type, post_id, comment_id, created_at)
         VALUES (1, 1, 1, NULL, 'write_post', 1, NULL, 0), (2, 2, 1, 1, 'write_comment', 1, 1, 0),
         (3, 2, 1, 1, 'like_post', 1, NULL, 0), (4, 1, 2, NULL, 'like_comment', 1, 1, 0),
         (5, 2, 1, NULL, 'follow', NULL, NULL, 0);
-    INSERT INTO post_likes VALUES (2, 1, 3);
+    INSERT INTO activities_by_actor SELECT actor_id, id FROM activities WHERE id < 4;
+    INSERT INTO activities_on_posts SELECT post_author_id, id FROM activities WHERE id < 4 AND post_author_id IS NOT NULL;
+    INSERT INTO activities_unfiled SELECT actor_id, id, post_author_id FROM activities WHERE id >= 4;
+    INSERT INTO post_likes_unfiled VALUES (2, 1, 3);
     INSERT INTO comment_likes VALUES (1, 1, 4);
     INSERT INTO follows VALUES (2, 1, 5);
     INSERT INTO user_counts VALUES (1, 1, 1, 0), (2, 0, 0, 1);

@@ -170,6 +170,7 @@ impl Seen {
         let body = self.html.find("<body").map_or(&*self.html, |at| &self.html[at..]);
         for piece in body.split('<') {
             text.push_str(piece.split_once('>').map_or("", |(_, text)| text));
+            text.push(' ');
         }
         unescaped(&text).split_whitespace().collect::<Vec<_>>().join(" ")
     }

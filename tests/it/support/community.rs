@@ -22,7 +22,51 @@ impl std::ops::Deref for Member {
     }
 }
 
+/// What is filed in bulk: each when the log's line has this remainder, see `activity::store`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Filed {
+    Counts = 5_461,
+    Likes = 10_922,
+    Lines = 0,
+}
+
+impl Filed {
+    pub(crate) const ALL: [Self; 3] = [Self::Counts, Self::Likes, Self::Lines];
+    const EVERY: i64 = 16_384;
+}
+
 impl TestApp {
+    /// Moves the log on with two lines of nobody's, so that the next line files something.
+    pub(crate) async fn log_until(&self, filed: Filed) {
+        let write = self.app.db.write(move |conn| {
+            let last = conn.row("SELECT COALESCE(MAX(id), 0) FROM activities", &[], |row| row.int(0))?.unwrap();
+            let next = last + 3 + (filed as i64 - last - 3).rem_euclid(Filed::EVERY);
+            let lines = [(next - 2, "follow"), (next - 1, "cancel_follow")];
+            for (line, kind) in lines {
+                let log = format!(
+                    "INSERT INTO activities (id, actor_id, recipient_id, type, created_at) \
+                     VALUES ({line}, 901, 902, '{kind}', 0)"
+                );
+                conn.execute(&log, &[])?;
+                let note = format!("INSERT INTO activities_unfiled (actor_id, activity_id) VALUES (901, {line})");
+                conn.execute(&note, &[])?;
+            }
+            Ok(())
+        });
+        write.await.unwrap();
+    }
+
+    /// How many rows wait to be filed.
+    pub(crate) async fn unfiled(&self, filed: Filed) -> i64 {
+        let table = match filed {
+            Filed::Counts => "post_counts_unfiled",
+            Filed::Likes => "post_likes_unfiled",
+            Filed::Lines => "activities_unfiled",
+        };
+        let sql = format!("SELECT COUNT(*) FROM {table}");
+        self.app.db.read(move |conn| Ok(conn.row(&sql, &[], |row| row.int(0))?)).await.unwrap().unwrap()
+    }
+
     /// A member `name`.
     pub(crate) async fn member(&self, name: &str) -> Member {
         self.member_with(name, Role::User).await

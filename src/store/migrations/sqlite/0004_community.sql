@@ -1,8 +1,8 @@
 -- Posts, comments, likes, follows, and the log of who did what. Times are microseconds since 1970 UTC.
 -- A like is the hottest write after a purchase. It touches one row of each of: post_likes, posts (and the two indexes by
--- like_count), activities (and its two indexes). So the hot tables have no foreign keys and no further index: the audit
--- proves from the rows what a key would have watched. Rows of posts, comments and activities are never removed, so their
--- numbers have no gaps and grow with time.
+-- like_count), activities (and its two indexes); since 0008 to 0010 short tables instead, which are filed in bulk. So the
+-- hot tables have no foreign keys and no further index: the audit proves from the rows what a key would have watched. Rows
+-- of posts, comments and activities are never removed, so their numbers have no gaps and grow with time.
 
 CREATE TABLE posts (
     id            INTEGER PRIMARY KEY,

@@ -1,9 +1,13 @@
-//! The web pages, from a browser without a script.
+//! The web pages, from a browser without a script: what all of them have, and who is signed in. What a buyer does is in
+//! `buying`, what people do with each other in `community`.
+
+mod buying;
+mod community;
 
 use reqwest::Method;
 use reqwest::header::SET_COOKIE;
 
-use crate::support::{PASSWORD, TestApp, general, reservation};
+use crate::support::{PASSWORD, Seen, TestApp, general, reservation};
 
 #[tokio::test]
 async fn somebody_signs_up_and_out_and_in() {
@@ -150,14 +154,37 @@ async fn assets_are_kept_for_ever_under_names_of_their_own() {
 }
 
 #[tokio::test]
+async fn the_front_page_weighs_little() {
+    const BYTES_MAX: usize = 60 * 1024;
+    let app = TestApp::start().await;
+    for number in 0..12 {
+        let mut product = reservation(&format!("p{number:02}"), 1_000_000);
+        product.name = Some("상".repeat(100));
+        product.closes_at = Some("2099-01-01T00:00:00Z".to_owned());
+        app.sell(product).await;
+    }
+    let browser = app.browser().korean();
+    let page = browser.open("/").await.is(200);
+    let weight = |seen: &Seen| {
+        let headers: usize = seen.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+        seen.html.len() + headers
+    };
+    let mut bytes = weight(&page);
+    for name in page.html.split("\"/assets/").skip(1).map(|rest| rest.split('"').next().unwrap()) {
+        bytes += weight(&browser.ask(Method::GET, &format!("/assets/{name}")).await);
+    }
+    assert!(bytes < BYTES_MAX, "{bytes} bytes");
+}
+
+#[tokio::test]
 async fn the_reader_chooses_language_and_colours() {
     let app = TestApp::start().await;
     let browser = app.browser().korean();
     let page = browser.open("/").await.says(&["상품", "로그인"]);
-    assert!(page.html.contains(r#"<html lang="ko" data-theme="auto">"#));
+    assert!(page.html.contains(r#"<html lang="ko" data-theme="auto""#));
     let page = browser.submit(&page, "/settings", &[("lang", "en")]).await.says(&["Products", "Sign in"]);
     let page = browser.submit(&page, "/settings", &[("theme", "dark")]).await;
-    assert!(page.html.contains(r#"<html lang="en" data-theme="dark">"#));
+    assert!(page.html.contains(r#"<html lang="en" data-theme="dark""#));
     browser.submit(&page, "/settings", &[("theme", "purple")]).await.is(422);
 }
 

@@ -20,7 +20,7 @@ use crate::ledger::{Ledger, Stock};
 /// Between two readings.
 const INTERVAL: Duration = Duration::from_secs(1);
 /// Seconds that are kept.
-pub(super) const KEPT_S: usize = 120;
+pub const KEPT_S: usize = 120;
 /// Percentiles are those of the last so many seconds.
 const PERCENTILES_S: usize = 10;
 /// Refusals are counted over the last so many seconds, besides those of all time.
@@ -32,31 +32,31 @@ const READERS_MAX: usize = 64;
 
 /// One second of the sale.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Second {
+pub struct Second {
     /// Orders that were completed in it.
-    pub(super) orders: u64,
+    pub orders: u64,
     /// Answers that were given in it.
-    pub(super) requests: u64,
+    pub requests: u64,
     /// Commands that wait for the engine at its end.
-    pub(super) waiting: usize,
+    pub waiting: usize,
     /// The times within which 50, 90 and 99 of a hundred answers of the last ten seconds began, in microseconds.
-    pub(super) micros: [u64; 3],
+    pub micros: [u64; 3],
 }
 
 /// Refusals of one kind.
 #[derive(Debug, Clone)]
-pub(super) struct Refusals {
-    pub(super) code: &'static str,
+pub struct Refusals {
+    pub code: &'static str,
     /// In the last minute.
-    pub(super) lately: u64,
+    pub lately: u64,
     /// Since the program began.
-    pub(super) total: u64,
+    pub total: u64,
 }
 
 /// A product's counts, at the end of each second.
 #[derive(Debug, Default)]
-pub(super) struct Course {
-    pub(super) counts: VecDeque<Stock>,
+pub struct Course {
+    pub counts: VecDeque<Stock>,
     now: Stock,
     /// The reading that saw it move last.
     moved_at: u64,
@@ -91,7 +91,7 @@ pub struct Pulse {
 }
 
 /// Somebody who looks at the board.
-pub(super) struct Reader {
+pub struct Reader {
     beats: watch::Receiver<u64>,
     closed: CancellationToken,
     _place: OwnedSemaphorePermit,
@@ -99,7 +99,7 @@ pub(super) struct Reader {
 
 impl Reader {
     /// Waits for the next second; `None` when the server stops.
-    pub(super) async fn next(&mut self) -> Option<()> {
+    pub async fn next(&mut self) -> Option<()> {
         let closed = self.closed.clone();
         closed.run_until_cancelled(self.beats.changed()).await?.ok()
     }
@@ -147,7 +147,7 @@ impl Pulse {
     ///
     /// # Errors
     /// `503 busy` when too many do, or the server stops.
-    pub(super) fn look_on(&self) -> Result<Reader, Error> {
+    pub fn look_on(&self) -> Result<Reader, Error> {
         let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| Error::busy(5))?;
         if self.closed.is_cancelled() {
             return Err(Error::busy(1));
@@ -178,17 +178,17 @@ impl Pulse {
     }
 
     /// The seconds that are kept, the oldest first.
-    pub(super) fn seconds(&self) -> Vec<Second> {
+    pub fn seconds(&self) -> Vec<Second> {
         self.history().seconds.iter().cloned().collect()
     }
 
     /// The last second.
-    pub(super) fn last(&self) -> Second {
+    pub fn last(&self) -> Second {
         self.history().seconds.back().cloned().unwrap_or_default()
     }
 
     /// Refusals by kind, the most frequent first.
-    pub(super) fn refusals(&self) -> Vec<Refusals> {
+    pub fn refusals(&self) -> Vec<Refusals> {
         let history = self.history();
         let then = history.ago(REFUSALS_S).map(|reading| &reading.refusals);
         let before =
@@ -201,7 +201,7 @@ impl Pulse {
     }
 
     /// The products that moved last, the latest first.
-    pub(super) fn moved(&self, count: usize) -> Vec<ProductId> {
+    pub fn moved(&self, count: usize) -> Vec<ProductId> {
         let history = self.history();
         let mut moved: Vec<_> = history.products.iter().map(|(product, course)| (course.moved_at, product)).collect();
         moved.sort_by(|(a, first), (b, second)| b.cmp(a).then_with(|| first.as_str().cmp(second.as_str())));
@@ -209,7 +209,7 @@ impl Pulse {
     }
 
     /// A product's counts second by second, the oldest first; none when it has not moved.
-    pub(super) fn course(&self, product: &ProductId) -> Vec<Stock> {
+    pub fn course(&self, product: &ProductId) -> Vec<Stock> {
         self.history().products.get(product).map(|it| it.counts.iter().copied().collect()).unwrap_or_default()
     }
 
