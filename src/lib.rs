@@ -39,7 +39,7 @@
 //!
 //! # A purchase, from the socket to the disk and back
 //! ```text
-//! accept loop ─▶ door (token, rates) ─▶ payments ─▶ admission on the board (memory) ─▶ bounded queue ─▶ engine
+//! accept loop ─▶ door (room, token, rates) ─▶ payments ─▶ admission on the board (memory) ─▶ bounded queue ─▶ engine
 //! engine: take what is waiting ─▶ load ─▶ decide each in order ─▶ save in one transaction ─▶ publish counts ─▶ reply
 //! ```
 //!

@@ -1,8 +1,8 @@
 //! The door: every request passes here once on its way in, and its answer once on its way out.
 //!
-//! On the way in: how often may this address ask, whose token is it, how often may this account ask. On the way out:
-//! the request id, errors as problem documents in the reader's language, and a stroke for each answer on the
-//! `http::Traffic`. A handler that panics or takes too long is
+//! On the way in: is there room for one more purchase, how often may this address ask, whose token is it, how often may this
+//! account ask. On the way out: the request id, errors as problem documents in the reader's language, and a stroke for each
+//! answer on the `http::Traffic`. A handler that panics or takes too long is
 //! answered here too. A page's request is somebody's whose cookie says so, never whose header does, and its errors are shown
 //! as pages. Rooms see only the result (`http::Verified`); the client's own `X-USER-ID` is never looked at. With it
 //! goes the way to ask again, for whoever has to wait for the body (`http::Asker`).
@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::header::{AUTHORIZATION, CONNECTION};
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::{HeaderMap, HeaderValue, Method};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use hyper::body::Incoming;
@@ -39,6 +39,9 @@ const ACCESS: &str = "access";
 /// The probes of whoever runs the server; they must answer when everything else is refused.
 const PROBES: [&str; 2] = ["/healthz", "/readyz"];
 
+/// Tells whether there is room for a request with this method and path, or the error that turns it away.
+pub type HasRoom = Box<dyn Fn(&Method, &str) -> Result<(), Error> + Send + Sync>;
+
 /// The door, and the rooms behind it. It is no layer of axum's, because each of those costs every request a box or two.
 pub struct Door {
     rooms: Router,
@@ -50,6 +53,8 @@ pub struct Door {
     judge: Judge,
     addresses: Rates<IpAddr>,
     accounts: Rates<UserId>,
+    /// Asked before anything is looked at but the method and the path.
+    room: HasRoom,
     request_timeout: Duration,
     meter: Meter,
 }
@@ -63,6 +68,7 @@ impl Door {
         limits: &Limits,
         rooms: Router,
         people: Option<Arc<dyn ForPeople>>,
+        room: HasRoom,
         meter: Meter,
     ) -> Self {
         let later = Arc::clone(&users);
@@ -75,6 +81,7 @@ impl Door {
             judge: Arc::new(move |actor| later.judge(actor)),
             addresses: Rates::new(limits.address_per_second, limits.address_burst),
             accounts: Rates::new(limits.account_per_second, limits.account_burst),
+            room,
             request_timeout: Duration::from_secs(limits.request_timeout_s),
             meter,
         }
@@ -110,6 +117,7 @@ impl Door {
         if PROBES.contains(&request.uri().path()) {
             return Ok(());
         }
+        (self.room)(request.method(), request.uri().path())?;
         self.addresses.check(&rates::network_of(address)).map_err(rate_limited)?;
         if is_for_page {
             return self.admit_visitor(request);

@@ -17,7 +17,7 @@ use crate::kernel::error::{Error, Kind};
 use crate::store::sqlite::{Connection, WriterQueue, panicked};
 
 /// The most commands in a batch. Larger ones gain little (the fsync is shared already) and keep the first waiting.
-const BATCH_MAX: usize = 512;
+pub(super) const BATCH_MAX: usize = 512;
 
 type Reply = oneshot::Sender<Result<Outcome, Error>>;
 

@@ -7,6 +7,7 @@
 //! The ledger knows no room: it is told buyers' ids, products' ids and terms, and nothing more.
 
 pub mod audit;
+mod backlog;
 mod board;
 mod command;
 mod course;
@@ -38,6 +39,7 @@ pub use model::*;
 pub use queries::OrderFilter;
 
 use self::audit::Audit;
+use self::backlog::Waiters;
 use self::board::Board;
 use self::engine::Engine;
 use self::sqlite::{REMEMBERED_MAX, SqliteLedger};
@@ -63,6 +65,7 @@ pub struct Ledger {
     board: Arc<Board>,
     adapter: Arc<SqliteLedger>,
     engine: Engine,
+    waiters: Arc<Waiters>,
 }
 
 impl Ledger {
@@ -75,7 +78,8 @@ impl Ledger {
         let adapter = SqliteLedger::new(Arc::clone(&clock), Arc::clone(&board), REMEMBERED_MAX);
         adapter.reload(db.sqlite()).await?;
         let engine = Engine::new(Arc::clone(&adapter), db.sqlite().queue(), queue_length);
-        Ok(Arc::new(Self { db, clock, board, adapter, engine }))
+        let waiters = Waiters::new(Arc::clone(&clock));
+        Ok(Arc::new(Self { db, clock, board, adapter, engine, waiters }))
     }
 
     /// Puts a fault into this ledger, for good.
@@ -125,14 +129,27 @@ impl Ledger {
         self.board.admit(product, quantity, one_call, self.clock.now()).map_err(Error::from)
     }
 
+    /// Turns a new purchase away, whatever it is for, when it would wait too long. Cheap: the door asks before it looks at
+    /// anything else. What orders that are there still need (confirmations, cancellations, refunds) is never turned away.
+    ///
+    /// # Errors
+    /// [`Error::busy`].
+    pub fn has_room(&self) -> Result<(), Error> {
+        if self.waiters.is_full() { Err(Error::busy(1)) } else { Ok(()) }
+    }
+
     /// Carries a command out; the answer is durable. The flag says that an idempotency key brought a first answer back.
     ///
     /// # Errors
     /// The refusal (marked as replayed when it is one); [`Error::busy`] when nothing was done and a retry may help.
     pub fn submit(&self, command: Command) -> impl Future<Output = Result<(Done, bool), Error>> + Send + use<> {
+        let waiting = matches!(command, Command::Enter(_)).then(|| self.waiters.enter());
         let outcome = self.engine.submit(command);
         async move {
             let Outcome { result, replayed } = outcome.await?;
+            if let Some(waiting) = waiting {
+                waiting.end();
+            }
             match result {
                 Ok(done) => Ok((done, replayed)),
                 Err(refusal) => Err(Error::from(refusal).replayed(replayed)),

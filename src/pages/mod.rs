@@ -37,6 +37,7 @@ use std::sync::Arc;
 
 use axum::extract::Request;
 
+pub use self::shop::is_purchase;
 use self::visit::Visit;
 use crate::activity::Activity;
 use crate::audit::Auditor;

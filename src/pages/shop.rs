@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::State;
+use axum::http::Method;
 use axum::response::Response;
 use serde::Deserialize;
 
@@ -23,6 +24,13 @@ pub(super) fn routes() -> Routes<Arc<Pages>> {
         .get("/shop/{productId}", product)
         .post("/shop/{productId}/buy", buy)
         .post("/shop/{productId}/enter", enter)
+}
+
+/// Whether a request is a new purchase, which the door turns away when it would wait too long.
+#[must_use]
+pub fn is_purchase(method: &Method, path: &str) -> bool {
+    let what = path.strip_prefix("/shop/").and_then(|rest| rest.split_once('/'));
+    method == Method::POST && matches!(what, Some((_, "buy" | "enter")))
 }
 
 #[derive(Template)]

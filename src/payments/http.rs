@@ -3,23 +3,38 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::{StatusCode, Uri};
+use axum::http::{Method, StatusCode, Uri};
 use axum::response::Response;
 use serde::Deserialize;
 
 use super::service::Payments;
 use crate::http::{Buyer, HttpError, IdempotencyKey, Json, Path, Routes};
+use crate::kernel::error::Error;
 use crate::kernel::ids::OrderId;
 use crate::purchases::http::{answered, scoped};
+
+/// Where purchases come in.
+const PRE_ORDER: &str = "/payments/pre-order";
+const ENTER: &str = "/payments";
 
 /// The routes of this room.
 pub fn routes(payments: Arc<Payments>) -> Routes {
     Routes::new()
-        .post("/payments/pre-order", pre_order)
-        .post("/payments", enter)
+        .post(PRE_ORDER, pre_order)
+        .post(ENTER, enter)
         .post("/payments/{orderId}/confirm", confirm)
         .post("/payments/{orderId}/cancel", cancel)
         .with_state(payments)
+}
+
+/// Turns a request away at the door when it is a new purchase that would wait too long; the body is not looked at. One
+/// with an idempotency key is turned away as well: whether it is a repeat only the ledger could tell, and it may be
+/// repeated again.
+///
+/// # Errors
+/// `503 busy`; nothing was done.
+pub fn has_room(payments: &Payments, method: &Method, path: &str) -> Result<(), Error> {
+    if method == Method::POST && (path == PRE_ORDER || path == ENTER) { payments.has_room() } else { Ok(()) }
 }
 
 /// What a buyer wants.

@@ -45,6 +45,14 @@ impl Payments {
         Arc::new(Self { ledger, provider, charges: TaskTracker::new() })
     }
 
+    /// Turns a new purchase away when it would wait too long.
+    ///
+    /// # Errors
+    /// `503 busy`; nothing was done.
+    pub fn has_room(&self) -> Result<(), Error> {
+        self.ledger.has_room()
+    }
+
     /// The one-call purchase of a reservation product: hold, charge, settle.
     ///
     /// # Errors

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
+use axum::http::Method;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -89,7 +90,15 @@ pub fn rooms(app: &App, targets: &Targets) -> Routes {
 pub fn behind_door(app: &App, rooms: Routes) -> Door {
     let people = People::of(app, rooms.list()).map(|people| Arc::new(people) as Arc<dyn ForPeople>);
     let meter = app.traffic.meter(rooms.list());
-    Door::new(Arc::clone(&app.users), &app.config.limits, rooms.into_router(), people, meter)
+    let payments = Arc::clone(&app.payments);
+    let room = move |method: &Method, path: &str| {
+        if pages::is_purchase(method, path) {
+            payments.has_room()
+        } else {
+            payments::http::has_room(&payments, method, path)
+        }
+    };
+    Door::new(Arc::clone(&app.users), &app.config.limits, rooms.into_router(), people, Box::new(room), meter)
 }
 
 fn probes(db: Db) -> Routes {

@@ -25,6 +25,7 @@ mod ledger;
 mod mail;
 mod newsfeed;
 mod newsfeed_stream;
+mod overload;
 mod pages;
 mod payments;
 mod products;
