@@ -28,9 +28,9 @@ async fn event(events: &mut Events) -> Option<(String, Value)> {
     }
 }
 
-/// How many refusals of a kind a second tells of, of all and of the last minute.
+/// How many refusals of a kind a second tells of, of all and of the last minute; none when it is the past.
 fn refused(second: &Value, code: &str) -> [u64; 2] {
-    let found = second["refusals"].as_array().unwrap().iter().find(|it| it["code"] == code);
+    let found = second["refusals"].as_array().and_then(|all| all.iter().find(|it| it["code"] == code));
     found.map_or([0, 0], |it| ["total", "lately"].map(|name| it[name].as_u64().unwrap()))
 }
 

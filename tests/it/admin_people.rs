@@ -127,7 +127,7 @@ async fn orders_leave_as_a_sheet_in_which_nothing_is_a_formula() {
     assert_eq!(one.html.lines().nth(1), Some(lines[1]));
     // The command line prints the same.
     let shell = Shell::new();
-    let Location::Sqlite(path) = &app.app.config.db else { panic!("another database") };
+    let Location::Sqlite(path) = &app.app.config.db;
     let printed = shell.ok(&format!("order export --format csv --db sqlite:{}", path.display()));
     assert_eq!(printed, sheet.html);
 }
