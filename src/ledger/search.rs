@@ -107,6 +107,25 @@ mod tests {
 
     const START: Timestamp = Timestamp(1_893_456_000_000_000);
 
+    /// Puts a product on sale.
+    async fn sell(ledger: &Ledger, product: ProductId) {
+        let terms = Terms {
+            kind: Kind::General,
+            price: 1,
+            currency: "KRW".parse().unwrap(),
+            opens_at: None,
+            closes_at: None,
+            per_buyer_limit: None,
+            hold_seconds: 60,
+        };
+        let id = product.clone();
+        let work = move |conn: &Conn<'_>| {
+            conn.execute("INSERT INTO products (id, name, created_at) VALUES ($1, $1, 0)", bind![id.as_str()])?;
+            offers::insert(conn, &id, &terms, 100, Mover::Console, START)
+        };
+        ledger.change_offer(product, work).await.unwrap();
+    }
+
     #[tokio::test]
     async fn a_page_looks_at_so_many_orders_and_the_pages_together_at_all() {
         let folder = tempfile::tempdir().unwrap();
@@ -114,27 +133,7 @@ mod tests {
         let clock = Arc::new(ManualClock::new(START));
         let ledger = Ledger::start(db.clone(), Arc::<ManualClock>::clone(&clock), 100).await.unwrap();
         for id in ["a", "b"] {
-            let terms = Terms {
-                kind: Kind::General,
-                price: 1,
-                currency: "KRW".parse().unwrap(),
-                opens_at: None,
-                closes_at: None,
-                per_buyer_limit: None,
-                hold_seconds: 60,
-            };
-            let product: ProductId = id.parse().unwrap();
-            let work = {
-                let product = product.clone();
-                move |conn: &Conn<'_>| {
-                    conn.execute(
-                        "INSERT INTO products (id, name, created_at) VALUES ($1, $1, 0)",
-                        bind![product.as_str()],
-                    )?;
-                    offers::insert(conn, &product, &terms, 100, Mover::Console, START)
-                }
-            };
-            ledger.change_offer(product, work).await.unwrap();
+            sell(&ledger, id.parse().unwrap()).await;
         }
         // Every third is of 'b', and buyer 2's.
         let mut made = Vec::new();

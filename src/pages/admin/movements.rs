@@ -33,7 +33,7 @@ struct MovementsPage<'a> {
 }
 
 impl MovementsPage<'_> {
-    fn kind(&self, kind: &MovementKind) -> &'static str {
+    fn kind(&self, kind: MovementKind) -> &'static str {
         let t = &self.v.t.admin.movements;
         match kind {
             MovementKind::Hold => t.hold,
@@ -58,7 +58,7 @@ impl MovementsPage<'_> {
     }
 
     /// A change with its sign; nothing for none.
-    fn change(&self, units: &i64) -> String {
+    fn change(&self, units: i64) -> String {
         match units {
             0 => String::new(),
             1.. => format!("+{}", self.v.number(units)),
