@@ -4,20 +4,21 @@ use askama::Template;
 use axum::body::Body;
 use axum::http::StatusCode;
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
-    LOCATION, REFERRER_POLICY, SET_COOKIE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName,
+    HeaderValue, LOCATION, REFERRER_POLICY, SET_COOKIE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use axum::response::{IntoResponse, Response};
+use flate2::Compression;
 
+use super::assets::gzip;
 use super::visit::Visit;
 use crate::http::{HttpError, Refused, Told};
 use crate::kernel::error::Error;
 
-/// What a page may load and where its forms may go: its own site. Neither scripts nor styles may stand in the page itself.
-const POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; \
-     base-uri 'none'; frame-ancestors 'none'",
-);
+/// What a page may load and where its forms may go: its own site. No script may stand in the page itself, and no style but
+/// the server's own.
+const POLICY: &str = "default-src 'none'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; \
+     base-uri 'none'; frame-ancestors 'none'; style-src 'self'";
 
 /// What a page answers when it does not answer with itself.
 #[derive(Debug)]
@@ -72,8 +73,13 @@ pub(super) fn told(visit: &Visit, error: Error, template: &impl Template) -> Ans
 /// When it can't be written.
 pub(super) fn rendered(visit: &Visit, status: StatusCode, template: &impl Template) -> Result<Response, Error> {
     let html = template.render().map_err(|error| Error::internal(format!("a page: {error}")))?;
-    let mut response = (status, Body::from(html)).into_response();
+    let is_compressed = visit.inline_style().is_some();
+    let body = if is_compressed { gzip(html.as_bytes(), Compression::fast()) } else { html.into() };
+    let mut response = (status, Body::from(body)).into_response();
     write_headers(visit, response.headers_mut());
+    if is_compressed {
+        response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
     response.extensions_mut().insert(Told);
     Ok(response)
 }
@@ -81,7 +87,11 @@ pub(super) fn rendered(visit: &Visit, status: StatusCode, template: &impl Templa
 fn write_headers(visit: &Visit, headers: &mut HeaderMap) {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     headers.insert(CONTENT_LANGUAGE, HeaderValue::from_static(visit.language.tag()));
-    headers.insert(CONTENT_SECURITY_POLICY, POLICY);
+    let policy = match visit.inline_style() {
+        Some((mark, _)) => HeaderValue::try_from(format!("{POLICY} 'nonce-{mark}'")),
+        None => Ok(HeaderValue::from_static(POLICY)),
+    };
+    headers.insert(CONTENT_SECURITY_POLICY, policy.expect("a mark is hexadecimal digits"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));

@@ -9,7 +9,8 @@
 //! - `form` is what comes back. A form is sealed for whoever it was shown to, so no other site can make one, and whoever has
 //!   lost the session meanwhile is told so. What a form does ends in a redirect, so that neither reloading nor going back
 //!   does it twice.
-//! - `answer` renders, with the headers that every page has. No page holds an inline script or style.
+//! - `answer` renders, with the headers that every page has. No page holds an inline script, and an
+//!   inline style only where it brings the whole style along, for a first visit.
 //! - `assets` are named by what they hold, and so kept for ever.
 //! - `admin` is for whoever runs the sale; for everybody else there is nothing at its paths.
 //! - `templates/base.html` is the frame, `templates/ui.html` the components; a page has a file in `templates` and one here.

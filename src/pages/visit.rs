@@ -12,6 +12,7 @@ use axum::http::{Extensions, HeaderMap, Method, Uri};
 
 use super::Pages;
 use super::answer::{NotNow, cookie_of, local};
+use super::assets::{STYLE, takes_gzip};
 use super::words::Words;
 use crate::http::{Language, Visitor, cookie};
 use crate::kernel::actor::Actor;
@@ -77,6 +78,8 @@ pub(super) struct Visit {
     fresh: Option<HeaderValue>,
     /// Whether cookies go over TLS only.
     pub(super) secure: bool,
+    /// What marks the style in the page as the server's own, where the page brings it along.
+    inline: Option<String>,
 }
 
 impl Visit {
@@ -114,6 +117,9 @@ impl Visit {
             seal: pages.users.seal_form(&name),
             name,
             lost,
+            // Compressed, page and style come in one go. Later pages find the style in the browser's memory; and they hold
+            // a seal that stays the same, so they are not compressed: how long they are would tell of it.
+            inline: (fresh.is_some() && takes_gzip(headers)).then(random_name),
             fresh,
             secure,
         }
@@ -152,6 +158,11 @@ impl Visit {
     /// The cookie that goes with the answer, if this browser has none yet.
     pub(super) fn fresh_cookie(&self) -> Option<&HeaderValue> {
         self.fresh.as_ref()
+    }
+
+    /// The style for a page that brings it along, and the mark by which the page's policy knows it.
+    pub(super) fn inline_style(&self) -> Option<(&str, &'static str)> {
+        self.inline.as_deref().map(|mark| (mark, STYLE.text()))
     }
 
     /// The sentence of an error in the reader's language.

@@ -29,19 +29,19 @@ async fn people_write_and_like_and_comment() {
 
     let page = bob.open(&path).await.is(200);
     assert!(!page.has_form(&format!("{path}/delete")));
-    let page = bob.submit(&page, &format!("{path}/like"), &[]).await.is(200).says(&["♥ 1"]);
+    let page = bob.submit(&page, &format!("{path}/like"), &[]).await.is(200).says(&["♥ Like 1"]);
     let page = bob.submit(&page, &format!("{path}/comments"), &[("content", "Me too")]).await.is(200);
     let page = page.says(&["Me too", "Comments: 1"]);
     let comment = page.html.split("action=\"/comments/").nth(1).unwrap().split('/').next().unwrap().to_owned();
     let page = bob.submit(&page, &format!("/comments/{comment}/like"), &[]).await.is(200);
     let page = bob.submit(&page, &format!("/comments/{comment}/unlike"), &[]).await.is(200);
-    let page = bob.submit(&page, &format!("{path}/unlike"), &[]).await.is(200).says(&["♡ 0"]);
+    let page = bob.submit(&page, &format!("{path}/unlike"), &[]).await.is(200).says(&["♡ Like 0"]);
     assert!(page.path.starts_with(&path));
     bob.submit(&page, &format!("/comments/{comment}/delete"), &[]).await.is(200).says(&["Comments: 0"]);
 
     // From the list, one stays in the list.
     let feed = bob.open("/feed?type=all&sort=like").await.is(200);
-    let feed = bob.submit(&feed, &format!("{path}/like"), &[]).await.is(200).says(&["♥ 1"]);
+    let feed = bob.submit(&feed, &format!("{path}/like"), &[]).await.is(200).says(&["♥ Like 1"]);
     assert!(feed.path.starts_with("/feed?type=all&sort=like#post-"), "{}", feed.path);
     let page = ann.open(&path).await;
     ann.submit(&page, &format!("{path}/delete"), &[]).await.is(200).does_not_say("A first post");

@@ -177,6 +177,38 @@ async fn the_front_page_weighs_little() {
 }
 
 #[tokio::test]
+async fn a_first_visit_is_shown_after_one_round_trip() {
+    // What TCP sends before it waits for the first acknowledgement: ten segments (RFC 6928).
+    const FIRST_FLIGHT_BYTES: usize = 10 * 1_460;
+    let app = TestApp::start().await;
+    for number in 0..12 {
+        app.sell(reservation(&format!("p{number:02}"), 100)).await;
+    }
+    let browser = app.browser();
+    let ask = || browser.request(Method::GET, "/").header("accept-encoding", "gzip, deflate");
+    let answer = ask().send().await.unwrap();
+    let header = |name: &str| answer.headers()[name].to_str().unwrap().to_owned();
+    assert_eq!(header("content-encoding"), "gzip");
+    let policy = header("content-security-policy");
+    let body = answer.bytes().await.unwrap();
+    assert!(body.len() < FIRST_FLIGHT_BYTES - 2_000, "{} bytes", body.len());
+    let mut page = String::new();
+    std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(&*body), &mut page).unwrap();
+    let (mark, style) = page.split("<style nonce=\"").nth(1).unwrap().split_once("\">").unwrap();
+    assert!(policy.ends_with(&format!("style-src 'self' 'nonce-{mark}'")) && !policy.contains("unsafe"), "{policy}");
+    assert!(style.len() > 10_000 && !page.contains("rel=\"stylesheet\"") && !page.contains("style="));
+    // Whoever has been here has the style, and a seal that is not to be guessed from how long a page is.
+    browser.open("/").await;
+    let again = browser.send("/", ask()).await.is(200);
+    assert!(again.header("content-encoding").is_empty() && !again.html.contains("<style"));
+    let name = again.html.split("\"/assets/").nth(1).unwrap().split('"').next().unwrap();
+    let asset = app.browser().request(Method::GET, &format!("/assets/{name}")).header("accept-encoding", "gzip");
+    let asset = asset.send().await.unwrap();
+    let headers = asset.headers();
+    assert_eq!(["content-encoding", "vary"].map(|name| headers[name].to_str().unwrap()), ["gzip", "accept-encoding"]);
+}
+
+#[tokio::test]
 async fn the_reader_chooses_language_and_colours() {
     let app = TestApp::start().await;
     let browser = app.browser().korean();

@@ -24,7 +24,7 @@ pub(crate) struct Browser {
 impl TestApp {
     /// A browser that speaks English and has never been here.
     pub(crate) fn browser(&self) -> Browser {
-        let client = Client::builder().redirect(Policy::none()).build().unwrap();
+        let client = Client::builder().redirect(Policy::none()).no_gzip().build().unwrap();
         Browser { client, base: format!("http://{}", self.address), language: "en", cookies: Arc::default() }
     }
 
