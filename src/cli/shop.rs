@@ -1,6 +1,7 @@
 //! The shop that a rehearsal buys in: sales made through the rooms' own services.
 
 use crate::app::App;
+use crate::audit::prove;
 use crate::config::Config;
 use crate::kernel::clock::SystemClock;
 use crate::kernel::error::{Error, Kind, Text};
@@ -13,7 +14,6 @@ use crate::store::{Db, Location};
 
 use std::sync::Arc;
 
-use super::audit::prove;
 use super::community::add_community;
 use super::seed::{GENERATED_PASSWORD, add_buyers};
 use crate::seed::generate::is_generated;
