@@ -127,7 +127,7 @@ fn shop(past_orders: i64) -> Shop {
         shop.sell("hot", "500000000", &[]);
         shop.sell("limited", "500000000", &LIMIT);
         shop.sell("gone", "0", &[]);
-        add_products(&shop.database());
+        shop.copy_product("limited", PRODUCTS);
         if past_orders > 0 {
             add_past_orders(&shop.database(), past_orders);
         }
@@ -136,27 +136,6 @@ fn shop(past_orders: i64) -> Shop {
 
 /// A per-buyer limit that is looked at and never reached.
 const LIMIT: [&str; 2] = ["--per-buyer-limit", "100000000"];
-
-/// Writes the products of the sale that is spread, as copies of the limited one.
-fn add_products(database: &Path) {
-    let connection = rusqlite::Connection::open(database).unwrap();
-    connection.execute_batch("PRAGMA foreign_keys = OFF").unwrap();
-    let copy = |table: &str, columns: &str| {
-        let sql = format!(
-            "WITH RECURSIVE n (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM n WHERE n + 1 < {PRODUCTS}) \
-             INSERT INTO {table} SELECT 'p' || n, {columns} FROM n, {table} WHERE {} = 'limited'",
-            if table == "products" { "id" } else { "product_id" }
-        );
-        assert_eq!(connection.execute(&sql, []).unwrap(), PRODUCTS, "{table}");
-    };
-    copy("products", "name, description, created_at, deleted_at");
-    copy(
-        "offers",
-        "kind, price, currency, opens_at, closes_at, per_buyer_limit, hold_seconds, retired, total, available, held, sold, \
-         movement_count",
-    );
-    copy("movements", "number, kind, available, held, sold, order_id, actor, reason, at");
-}
 
 /// Writes completed orders of the past, each with its key, as the ledger would have left them.
 fn add_past_orders(database: &Path, count: i64) {

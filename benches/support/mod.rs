@@ -55,6 +55,27 @@ impl Shop {
         self.run(&line);
     }
 
+    /// Puts `p0`, `p1`, … on sale, as copies of a product.
+    pub(crate) fn copy_product(&self, of: &str, count: usize) {
+        let connection = rusqlite::Connection::open(self.database()).unwrap();
+        connection.execute_batch("PRAGMA foreign_keys = OFF").unwrap();
+        let copy = |table: &str, id: &str, columns: &str| {
+            let sql = format!(
+                "WITH RECURSIVE n (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM n WHERE n + 1 < {count}) \
+                 INSERT INTO {table} SELECT 'p' || n, {columns} FROM n, {table} WHERE {id} = ?1"
+            );
+            assert_eq!(connection.execute(&sql, [of]).unwrap(), count, "{table}");
+        };
+        copy("products", "id", "name, description, created_at, deleted_at");
+        copy(
+            "offers",
+            "product_id",
+            "kind, price, currency, opens_at, closes_at, per_buyer_limit, hold_seconds, retired, total, available, held, \
+             sold, movement_count",
+        );
+        copy("movements", "product_id", "number, kind, available, held, sold, order_id, actor, reason, at");
+    }
+
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
@@ -151,6 +172,15 @@ impl Client {
             end = end.or_else(|| end_of(&self.buffer[..read]));
         }
         std::str::from_utf8(&self.buffer[..read]).unwrap()
+    }
+
+    /// Sends a request whose answer has no end, and tells of each piece of it.
+    pub(crate) async fn listen(&mut self, request: &[u8], mut heard: impl FnMut()) {
+        self.stream.write_all(request).await.unwrap();
+        loop {
+            self.more(0).await;
+            heard();
+        }
     }
 
     /// Reads what comes next behind what was `read`; gives how much.

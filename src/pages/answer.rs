@@ -5,7 +5,7 @@ use axum::body::Body;
 use axum::http::StatusCode;
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName,
-    HeaderValue, LOCATION, REFERRER_POLICY, SET_COOKIE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    HeaderValue, LOCATION, REFERRER_POLICY, RETRY_AFTER, SET_COOKIE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use axum::response::{IntoResponse, Response};
 use flate2::Compression;
@@ -13,7 +13,7 @@ use flate2::Compression;
 use super::assets::gzip;
 use super::visit::Visit;
 use crate::http::{HttpError, Refused, Told};
-use crate::kernel::error::Error;
+use crate::kernel::error::{Error, Kind};
 
 /// What a page may load and where its forms may go: its own site. No script may stand in the page itself, and no style but
 /// the server's own.
@@ -58,12 +58,19 @@ pub(super) fn page(visit: &Visit, template: &impl Template) -> Answer {
     Ok(rendered(visit, StatusCode::OK, template)?)
 }
 
-/// A page that tells of an error by itself, such as a form with the faults beside its fields.
+/// A page that tells of an error by itself, such as a form with the faults beside its fields. What is no fault of whoever
+/// typed is left to the door, which logs it.
 pub(super) fn told(visit: &Visit, error: Error, template: &impl Template) -> Answer {
-    let code = error.code();
+    if matches!(error.kind(), Kind::Busy | Kind::Internal) {
+        return Err(error.into());
+    }
+    let (code, retry_after_s) = (error.code(), error.parts().retry_after_s);
     let status = HttpError::from(error).into_response().status();
     let mut response = rendered(visit, status, template)?;
     response.extensions_mut().insert(Refused(code));
+    if let Some(seconds) = retry_after_s {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
     Ok(response)
 }
 

@@ -11,7 +11,7 @@ use super::Pages;
 use super::answer::{Answer, NotNow, local, page, see_other, told};
 use super::form::{Faults, Form};
 use super::visit::Visit;
-use crate::activity::{Comment, Post};
+use crate::activity::{Activity, Comment, Post};
 use crate::http::{PageQuery, Path, Routes};
 use crate::kernel::actor::Role;
 use crate::kernel::error::Error;
@@ -145,7 +145,16 @@ async fn comment(
 ) -> Answer {
     let author = visit.member()?.user;
     match pages.activity.write_comment(author, id, Some(&content)).await {
-        Ok(comment) => Ok(see_other(&format!("/posts/{id}#comment-{}", comment.id))),
+        Ok(comment) => {
+            let count = pages.activity.post(id, None).await?.comment_count;
+            let is_on_first_page = count <= i64::from(COMMENTS_SHOWN);
+            let part = if is_on_first_page {
+                String::new()
+            } else {
+                format!("?cursor={}", Activity::comments_from(id, comment.id))
+            };
+            Ok(see_other(&format!("/posts/{id}{part}#comment-{}", comment.id)))
+        }
         Err(error) => {
             let post = read(&pages, &visit, id, PageRequest { limit: COMMENTS_SHOWN, after: None }).await?;
             let faults = Faults::of(&visit, &error);

@@ -1,6 +1,7 @@
 //! The newsfeed, profiles and one's own page.
 
 use image::ImageFormat;
+use preorder::config::MediaUrl;
 use preorder::kernel::actor::Role;
 use reqwest::Method;
 
@@ -46,6 +47,30 @@ async fn people_write_and_like_and_comment() {
     let page = ann.open(&path).await;
     ann.submit(&page, &format!("{path}/delete"), &[]).await.is(200).does_not_say("A first post");
     bob.open(&path).await.is(404);
+}
+
+#[tokio::test]
+async fn a_comment_is_shown_to_its_author_however_many_there_are() {
+    let app = TestApp::start().await;
+    let (ann, _) = member(&app, "ann").await;
+    let post = write(&ann, "Much discussed", "?").await;
+    let number: i64 = post.path.rsplit('/').next().unwrap().parse().unwrap();
+    let bob = app.user("bob").await;
+    for index in 0..50 {
+        bob.comment(number, &format!("thought {index}")).await;
+    }
+    let comments = format!("{}/comments", post.path);
+    let page = ann.submit(&post, &comments, &[("content", "the last word")]).await.is(200).says(&["the last word"]);
+    page.says(&["First page"]).does_not_say("thought 0");
+    ann.open(&post.path).await.is(200).says(&["thought 0", "Next page"]).does_not_say("the last word");
+}
+
+#[tokio::test]
+async fn what_is_no_fault_of_whoever_typed_is_no_fault_beside_a_field() {
+    let app = TestApp::with(|config| config.media.url = MediaUrl::Folder("/dev/null/media".into())).await;
+    let (ann, _) = member(&app, "ann").await;
+    let page = ann.open("/me").await;
+    send_profile(&ann, &page, &[], Some(&drawn(ImageFormat::Png))).await.is(503).says(&["One moment, please"]);
 }
 
 #[tokio::test]
