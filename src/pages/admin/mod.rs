@@ -129,6 +129,12 @@ impl Visit {
         self.actor.is_some_and(|actor| actor.role == Role::Admin)
     }
 
+    /// Whether the page belongs to the part of the admin's view that the menu leads to at `path`.
+    fn is_within(&self, path: &str) -> bool {
+        let here = self.here.split(['?', '#']).next().unwrap_or_default();
+        here.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
     /// Where the admin's style is.
     #[expect(clippy::unused_self, reason = "templates call it")]
     fn admin_style(&self) -> String {
