@@ -161,9 +161,7 @@ async fn tour(looks: Looks) {
     let post = ann.write("예약 구매 성공! I got one").await;
     ann.comment(post, "축하해요 🎉").await;
     let Some(window) = Window::open(&app, looks).await else { return };
-    let Looks { width, language, dark, .. } = looks;
-    let folder =
-        format!("{}-{}-{language}", if width < 600 { "narrow" } else { "wide" }, if dark { "dark" } else { "light" });
+    let folder = looks.folder();
     let look = async |path: &str, name: &str| {
         window.go(path).await;
         window.find("main h1").await;

@@ -20,6 +20,7 @@ mod holds;
 mod idempotency;
 mod images;
 mod in_browser;
+mod in_browser_admin;
 mod late_bodies;
 mod law;
 mod ledger;

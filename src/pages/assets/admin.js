@@ -151,6 +151,11 @@
       write(one('[data-count="available"]', course.card), digits.format(available));
       write(one('[data-count="held"]', course.card), digits.format(held));
       write(one('[data-count="sold"]', course.card), digits.format(sold));
+      const badge = one("[data-badge]", course.card);
+      if (badge) {
+        write(badge, available ? badge.dataset.badge : badge.dataset.gone);
+        badge.className = available ? "badge open" : "badge bad";
+      }
     });
   }
   one("[data-reload]").hidden = true;

@@ -34,6 +34,15 @@ impl Default for Looks {
     }
 }
 
+impl Looks {
+    /// Where its pictures go.
+    pub(crate) fn folder(self) -> String {
+        let (width, colours) =
+            (if self.width < 600 { "narrow" } else { "wide" }, if self.dark { "dark" } else { "light" });
+        format!("{width}-{colours}-{}", self.language)
+    }
+}
+
 /// A window of a browser, on a shop; it ends with this.
 pub(crate) struct Window {
     driver: WebDriver,
