@@ -13,6 +13,7 @@ use crate::products::Products;
 use crate::purchases::Purchases;
 use crate::stock::StockRoom;
 use crate::store::Db;
+use crate::upkeep::Backups;
 use crate::users::Users;
 
 /// Everything that a face (HTTP, the command line) can call.
@@ -39,6 +40,8 @@ pub struct App {
     pub activity: Arc<Activity>,
     /// Feeds, views of activities, and their stream.
     pub newsfeed: Arc<Newsfeed>,
+    /// Backups that the server makes by itself.
+    pub backups: Arc<Backups>,
 }
 
 impl App {
@@ -76,6 +79,7 @@ impl App {
             purchases: Purchases::new(Arc::clone(&ledger)),
             newsfeed: Newsfeed::new(db.clone(), Arc::clone(&activity), may_listen),
             activity,
+            backups: Backups::new(&config.db, &config.backup, Arc::clone(&clock))?,
             config: config.clone(),
             ledger,
             db,

@@ -13,7 +13,7 @@
 //! | module | is about |
 //! | --- | --- |
 //! | [`kernel`] | ids, money, time, pages, who is asking, errors; knows nobody |
-//! | [`store`] | the door to the database: one writer, a pool of readers, migrations, the cache; no word of the domain |
+//! | [`store`] | the door to the database: one writer, a pool of readers, migrations, the cache, copies; no word of the domain |
 //! | [`ledger`] | rules and decisions (pure), engine, live board, SQLite adapter, audit (independent of the rules) |
 //! | [`users`] | accounts, sessions, tokens, password hashing on its own threads; codes by mail, profile images |
 //! | [`products`] | the catalogue and its sale windows, cached |
@@ -22,6 +22,7 @@
 //! | [`purchases`] | a buyer's orders and refunds: a face of the ledger |
 //! | [`activity`] | posts, comments, likes, follows, and the log of all of it |
 //! | [`newsfeed`] | feeds and activities as pages, from memory, and as a stream: a face of the activity |
+//! | [`upkeep`] | the database as a whole: backups and their schedule, restoring one, checks, figures |
 //! | [`http`] | what handlers share: routes that can be listed, extractors, problem documents, pages |
 //! | [`gateway`] | the door: authentication, rate limits, request ids, errors in the reader's language |
 //! | [`server`] | the rooms behind the door, and the accept loop with its limits |
@@ -100,4 +101,5 @@ pub mod server;
 pub mod stock;
 pub mod store;
 pub mod target;
+pub mod upkeep;
 pub mod users;

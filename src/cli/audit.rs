@@ -5,11 +5,10 @@ use serde::Serialize;
 use super::context::Context;
 use super::failure::Failure;
 use super::output::Table;
-use crate::activity::Activity;
 use crate::kernel::error::Error;
-use crate::ledger::Ledger;
 use crate::ledger::audit::Audit;
 use crate::store::Db;
+use crate::upkeep;
 
 #[derive(Serialize)]
 struct AuditView<'a> {
@@ -91,9 +90,7 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
 /// # Errors
 /// When the database can't be read.
 pub(super) async fn prove(db: &Db) -> Result<Audit, Error> {
-    let mut audit = Ledger::audit(db).await?;
-    audit.checks.extend(Activity::audit(db).await?);
-    Ok(audit)
+    db.read(upkeep::prove).await
 }
 
 fn people(audit: &Audit) -> String {

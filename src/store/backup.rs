@@ -44,8 +44,10 @@ pub(crate) fn copy(source: &Inspection, copy: &Path, watch: &Watch) -> Result<()
 fn make(source: &Inspection, copy: &Path, mut watch: Watch) -> Result<(), StoreError> {
     let told = |error| of_file(copy, &error);
     let snapshot = source.snapshot()?;
-    let bytes: i64 = snapshot
-        .query_row("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size", [], |row| row.get(0))?;
+    let bytes: i64 =
+        snapshot.query_row("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size", [], |row| {
+            row.get(0)
+        })?;
     check_room(copy, bytes.unsigned_abs())?;
     let file = File::options().read(true).write(true).open(copy).map_err(told)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;

@@ -47,8 +47,7 @@ impl Header {
             size if size.is_power_of_two() && size >= 512 => u64::from(size),
             _ => return None,
         };
-        let header =
-            Self { page_bytes, pages: number(28).into(), schema_version: number(60), application: number(68) };
+        let header = Self { page_bytes, pages: number(28).into(), schema_version: number(60), application: number(68) };
         (&bytes[..16] == MAGIC).then_some(header)
     }
 }

@@ -56,10 +56,8 @@ impl Inspection {
     pub(crate) fn of_live(path: &Path, watch: &Watch) -> Result<Self, Error> {
         if !path.exists() {
             let path = path.display();
-            let detail = Text::made(
-                format!("There is no database {path}."),
-                format!("데이터베이스 {path}이(가) 없습니다."),
-            );
+            let detail =
+                Text::made(format!("There is no database {path}."), format!("데이터베이스 {path}이(가) 없습니다."));
             return Err(Error::new(Kind::NotFound, "database_missing", detail));
         }
         let open = || {
@@ -230,7 +228,6 @@ fn altered(shown: &Path, difference: &str) -> Error {
 /// The refusal of a copy whose pages or rows are broken.
 pub(crate) fn damaged(shown: &Path, why: &str) -> Error {
     let name = shown.display();
-    let detail =
-        Text::made(format!("{name} is damaged: {why}."), format!("{name}이(가) 손상되었습니다: {why}"));
+    let detail = Text::made(format!("{name} is damaged: {why}."), format!("{name}이(가) 손상되었습니다: {why}"));
     Error::new(Kind::Conflict, "backup_damaged", detail)
 }

@@ -53,7 +53,7 @@ enum Old {
     /// There is none.
     Missing,
     /// Everything is in the one file, which this connection keeps others from opening.
-    Folded(Connection),
+    Folded { _locked: Connection },
     /// It can't be read any more; its log, if it has one, is beside it.
     Damaged,
 }
@@ -70,7 +70,7 @@ impl Old {
             Err(error) => return Err(open::cannot_open(path, &of_file(path, &error))),
         }
         match Self::folded(path) {
-            Ok(connection) => Ok(Self::Folded(connection)),
+            Ok(_locked) => Ok(Self::Folded { _locked }),
             Err(StoreError::Locked(why)) => Err(in_use(path).because(why)),
             Err(StoreError::Other(why)) => {
                 tracing::warn!(database = %path.display(), why, "the old database can't be read; it is kept as it is");
@@ -107,7 +107,7 @@ pub(crate) fn exchange(new: TempPath, path: &Path, stamp: &str, _lock: &ServerLo
                 new.persist_noclobber(path)?;
                 None
             }
-            Old::Folded(_) | Old::Damaged => Some(swap(new, path, kept)?),
+            Old::Folded { .. } | Old::Damaged => Some(swap(new, path, kept)?),
         };
         sync_folder(path)?;
         Ok(kept)

@@ -24,6 +24,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("payments", &["config", "http", "kernel", "ledger", "purchases"]),
     ("activity", &["http", "kernel", "store", "users"]),
     ("newsfeed", &["activity", "http", "kernel", "store"]),
+    ("upkeep", &["activity", "config", "kernel", "ledger", "store"]),
     ("gateway", &["config", "http", "kernel", "users"]),
     (
         "app",
@@ -38,6 +39,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "purchases",
             "stock",
             "store",
+            "upkeep",
             "users",
         ],
     ),
@@ -77,6 +79,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "server",
             "stock",
             "store",
+            "upkeep",
             "users",
         ],
     ),
