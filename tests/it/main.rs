@@ -3,6 +3,7 @@
 
 mod access;
 mod activity;
+mod backup;
 mod cli;
 mod codes;
 mod community;

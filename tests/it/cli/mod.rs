@@ -1,7 +1,7 @@
 //! The command line as its users see it: exit code, stdout and stderr together.
 
 mod audit;
-mod orders;
+pub(crate) mod orders;
 mod products;
 mod seed;
 mod users;
