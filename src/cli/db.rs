@@ -8,9 +8,9 @@ use serde_json::json;
 use super::context::Context;
 use super::failure::Failure;
 use super::output::Table;
-use crate::kernel::clock::{Clock as _, SystemClock};
-use crate::ledger::audit::OrderCounts;
-use crate::store::{Location, SCHEMA_VERSION};
+use crate::kernel::clock::{Clock as _, SystemClock, Timestamp};
+use crate::ledger::audit::{Audit, OrderCounts};
+use crate::store::{Location, Pages, SCHEMA_VERSION};
 use crate::upkeep::{self, Checked, Stats};
 
 /// What `db` takes.
@@ -134,7 +134,8 @@ async fn check(context: &Context) -> Result<(), Failure> {
     let document = json!({
         "database": path(context), "ok": checked.ok(), "schemaVersion": checked.schema_version,
         "integrity": checked.faults.integrity, "foreignKeys": checked.faults.foreign_keys, "audit": audit,
-        "fileBytes": pages.file_bytes, "walBytes": pages.wal_bytes, "pages": pages.pages, "freePages": pages.free_pages,
+        "fileBytes": pages.map(|it| it.file_bytes), "walBytes": pages.map(|it| it.wal_bytes),
+        "pages": pages.map(|it| it.pages), "freePages": pages.map(|it| it.free_pages),
     });
     context.output().answer(&document, || checked_for_people(path(context), &checked))?;
     if checked.ok() {
@@ -148,40 +149,44 @@ async fn check(context: &Context) -> Result<(), Failure> {
 
 fn checked_for_people(path: String, checked: &Checked) -> String {
     let fine = |faults: &[String]| if faults.is_empty() { "ok".to_owned() } else { "BROKEN".to_owned() };
-    let broken = |audit: &crate::ledger::audit::Audit| audit.checks.iter().filter(|check| !check.ok).count();
+    let broken = |audit: &Audit| audit.checks.iter().filter(|check| !check.ok).count();
     let audit = match &checked.audit {
         Some(audit) if audit.ok() => format!("ok, {} checks", audit.checks.len()),
         Some(audit) => format!("BROKEN, {} of {} checks", broken(audit), audit.checks.len()),
         None if !checked.faults.integrity.is_empty() => "not run: the file is damaged".to_owned(),
         None => "not run: 'preorder db migrate' brings the schema up to date".to_owned(),
     };
-    let mut shown = rows([
+    let mut table = rows([
         ("database", path),
         ("schema version", checked.schema_version.to_string()),
         ("integrity", fine(&checked.faults.integrity)),
         ("foreign keys", fine(&checked.faults.foreign_keys)),
         ("audit", audit),
-        ("file bytes", checked.pages.file_bytes.to_string()),
-        ("log bytes", checked.pages.wal_bytes.to_string()),
-        ("pages", checked.pages.pages.to_string()),
-        ("free pages", checked.pages.free_pages.to_string()),
-    ])
-    .to_string();
+    ]);
+    if let Some(pages) = checked.pages {
+        add_pages(&mut table, pages);
+    }
+    let mut shown = table.to_string();
     let faults = checked.faults.integrity.iter().chain(&checked.faults.foreign_keys).cloned();
     let invariants = checked.audit.iter().flat_map(|audit| &audit.checks).filter(|check| !check.ok);
     for fault in faults.chain(invariants.map(|check| format!("{}: {}", check.name, check.detail))) {
-        // Writing to a String cannot fail.
-        let _ = write!(shown, "\n- {fault}");
+        write!(shown, "\n- {fault}").expect("writing to a String cannot fail");
     }
     shown
+}
+
+fn add_pages(table: &mut Table, pages: Pages) {
+    table.row(["file bytes".to_owned(), pages.file_bytes.to_string()]);
+    table.row(["log bytes".to_owned(), pages.wal_bytes.to_string()]);
+    table.row(["pages".to_owned(), format!("{} of {} bytes", pages.pages, pages.page_bytes)]);
+    table.row(["free pages".to_owned(), pages.free_pages.to_string()]);
 }
 
 async fn stats(context: &Context) -> Result<(), Failure> {
     let stats = upkeep::stats(&context.config().db).await?;
     let pages = stats.pages;
     let tables: Vec<_> = stats.tables.iter().map(|it| json!({ "table": it.table, "rows": it.rows })).collect();
-    let time =
-        |pick: fn(&(_, _)) -> crate::kernel::clock::Timestamp| stats.orders.as_ref().map(|it| pick(it).to_string());
+    let time = |pick: fn(&(_, _)) -> Timestamp| stats.orders.as_ref().map(|it| pick(it).to_string());
     let document = json!({
         "database": path(context), "schemaVersion": stats.schema_version, "fileBytes": pages.file_bytes,
         "walBytes": pages.wal_bytes, "pageBytes": pages.page_bytes, "pages": pages.pages,
@@ -191,19 +196,12 @@ async fn stats(context: &Context) -> Result<(), Failure> {
 }
 
 fn stats_for_people(path: String, stats: &Stats) -> String {
-    let pages = stats.pages;
+    let mut about = rows([("database", path), ("schema version", stats.schema_version.to_string())]);
+    add_pages(&mut about, stats.pages);
     let (oldest, newest) =
         stats.orders.map_or(("none".to_owned(), "none".to_owned()), |(old, new)| (old.to_string(), new.to_string()));
-    let about = rows([
-        ("database", path),
-        ("schema version", stats.schema_version.to_string()),
-        ("file bytes", pages.file_bytes.to_string()),
-        ("log bytes", pages.wal_bytes.to_string()),
-        ("pages", format!("{} of {} bytes", pages.pages, pages.page_bytes)),
-        ("free pages", pages.free_pages.to_string()),
-        ("oldest order", oldest),
-        ("newest order", newest),
-    ]);
+    about.row(["oldest order".to_owned(), oldest]);
+    about.row(["newest order".to_owned(), newest]);
     let mut tables = Table::new(&["table", "rows"]).numbers([1]);
     for table in &stats.tables {
         tables.row([table.table.clone(), table.rows.to_string()]);

@@ -57,8 +57,8 @@ pub struct Checked {
     pub faults: Faults,
     /// The invariants; `None` for an older schema, whose tables are others, and for a file that can't be read.
     pub audit: Option<Audit>,
-    /// Pages and bytes.
-    pub pages: Pages,
+    /// Pages and bytes; `None` for a file that can't be read.
+    pub pages: Option<Pages>,
 }
 
 impl Checked {
@@ -176,7 +176,8 @@ pub async fn check(location: &Location) -> Result<Checked, Error> {
         let faults = live.faults()?;
         let readable = faults.integrity.is_empty() && live.schema_version() == SCHEMA_VERSION;
         let audit = if readable { Some(live.read(prove)?) } else { None };
-        Ok(Checked { schema_version: live.schema_version(), faults, audit, pages: live.pages()? })
+        let pages = if faults.integrity.is_empty() { Some(live.pages()?) } else { live.pages().ok() };
+        Ok(Checked { schema_version: live.schema_version(), faults, audit, pages })
     })
     .await
 }

@@ -298,7 +298,7 @@ async fn the_newest_backups_are_kept_and_nobody_elses_files_are_touched() {
         made.push(backup.path.file_name().unwrap().to_str().unwrap().to_owned());
         clock.advance_seconds(3_600);
     }
-    assert_eq!(names(&place), [&made[2], &made[3], "notes.txt", "preorder-mine.db"]);
+    assert_eq!(names(&place), ["notes.txt", &made[2], &made[3], "preorder-mine.db"]);
     // Two that are asked for at once take turns; the second finds the name of the same second taken.
     let (one, two) = tokio::join!(app.app.backups.make_one(), app.app.backups.make_one());
     assert_eq!((one.is_ok(), two.unwrap_err().code()), (true, "backup_exists"));
