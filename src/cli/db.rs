@@ -10,7 +10,7 @@ use super::failure::Failure;
 use super::output::Table;
 use crate::kernel::clock::{Clock as _, SystemClock, Timestamp};
 use crate::ledger::audit::{Audit, OrderCounts};
-use crate::store::{Location, Pages, SCHEMA_VERSION};
+use crate::store::{Location, Pace, Pages, SCHEMA_VERSION};
 use crate::upkeep::{self, Checked, Stats};
 
 /// What `db` takes.
@@ -84,7 +84,7 @@ fn rows(rows: impl IntoIterator<Item = (&'static str, String)>) -> Table {
 }
 
 async fn backup(context: &Context, file: &Path, force: bool) -> Result<(), Failure> {
-    let made = upkeep::back_up(&context.config().db, file, force).await?;
+    let made = upkeep::back_up(&context.config().db, file, force, Pace::BesideASale).await?;
     let (of, to, seconds) = (path(context), made.path.display().to_string(), made.took.as_secs_f64());
     let document = json!({
         "database": of, "backup": to, "bytes": made.bytes, "schemaVersion": made.schema_version,

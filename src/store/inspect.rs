@@ -99,7 +99,7 @@ impl Inspection {
         match open() {
             Ok((connection, None)) => Ok(Self { connection, shown: shown.to_owned(), schema_version }),
             Ok((_, Some(difference))) => Err(altered(shown, &difference)),
-            Err(error) => Err(damaged(shown, &error.told())),
+            Err(error) => Err(damaged(shown, error.told())),
         }
     }
 
@@ -187,7 +187,7 @@ fn check_header(path: &Path, shown: &Path) -> Result<usize, Error> {
         let file = File::open(path).map_err(told)?;
         Ok((Header::read(&file).map_err(told)?, file.metadata().map_err(told)?.len()))
     };
-    let (header, bytes) = read().map_err(|error| damaged(shown, &error.told()))?;
+    let (header, bytes) = read().map_err(|error| damaged(shown, error.told()))?;
     let name = shown.display();
     let Some(header) = header else {
         let detail = Text::made(

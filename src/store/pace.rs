@@ -22,15 +22,19 @@ const REST_MAX: Duration = Duration::from_millis(50);
 const RESTS_BESIDE_A_SALE: u32 = 2;
 /// SQLite's own steps between two looks at the watch.
 const STEPS_PER_LOOK: std::ffi::c_int = 4_000;
-/// How far behind everybody else the thread stands; the system's largest.
-#[cfg(target_os = "linux")]
-const NICENESS: i32 = 19;
+/// How far behind everybody else the thread stands, of 19: far enough to cost a sale little, and not so far that it is never
+/// its turn on a busy machine, as the log grows meanwhile.
+const NICENESS: i32 = 10;
+/// The same within a server: what waits for a lock of SQLite's that this thread has waits for this thread's turn.
+const NICENESS_WITHIN_A_SERVER: i32 = 5;
 
 /// How hard long work may press.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pace {
     /// With rests, and behind everybody else: a server may be selling.
     BesideASale,
+    /// The same for the server's own thread.
+    WithinAServer,
     /// Without: nobody else is at work on this database.
     Alone,
 }
@@ -55,7 +59,7 @@ impl Drop for Stop {
 impl Watch {
     /// Rests when the turn is over; gives whether the work shall end unfinished.
     pub(super) fn look(&mut self) -> bool {
-        if self.pace == Pace::BesideASale {
+        if self.pace != Pace::Alone {
             let worked = self.turn_began.elapsed();
             if worked >= TURN {
                 std::thread::sleep((worked * RESTS_BESIDE_A_SALE).min(REST_MAX));
@@ -99,12 +103,15 @@ where
 
 /// Puts the calling thread behind all others; where that can't be had, the rests must do.
 fn step_back(pace: Pace) {
-    #[cfg(target_os = "linux")] // elsewhere it would be the whole process
-    if pace == Pace::BesideASale {
-        let _ = rustix::process::setpriority_process(None, NICENESS);
+    let niceness = match pace {
+        Pace::BesideASale => NICENESS,
+        Pace::WithinAServer => NICENESS_WITHIN_A_SERVER,
+        Pace::Alone => return,
+    };
+    // Elsewhere it would be the whole process.
+    if cfg!(target_os = "linux") {
+        let _ = rustix::process::setpriority_process(None, niceness);
     }
-    #[cfg(not(target_os = "linux"))]
-    let _ = pace;
 }
 
 #[cfg(test)]

@@ -8,8 +8,9 @@
 //! - The process is killed in between. Old and new exchange their names in one step (`renameat2(2)`), so that there is
 //!   always a whole database under the name; the old one then gets the name under which it is kept.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io;
+use std::os::unix::fs::{MetadataExt as _, chown};
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
@@ -70,7 +71,7 @@ impl Old {
             Err(error) => return Err(open::cannot_open(path, &of_file(path, &error))),
         }
         match Self::folded(path) {
-            Ok(_locked) => Ok(Self::Folded { _locked }),
+            Ok(connection) => Ok(Self::Folded { _locked: connection }),
             Err(StoreError::Locked(why)) => Err(in_use(path).because(why)),
             Err(StoreError::Other(why)) => {
                 tracing::warn!(database = %path.display(), why, "the old database can't be read; it is kept as it is");
@@ -100,6 +101,9 @@ pub(crate) fn exchange(new: TempPath, path: &Path, stamp: &str, _lock: &ServerLo
     let old = Old::of(path)?;
     let kept = free_name(path, stamp);
     let moved = || -> io::Result<Option<PathBuf>> {
+        if let Ok(there) = fs::metadata(path) {
+            owned_like(&there, &new)?;
+        }
         File::open(&new)?.sync_all()?;
         put_log_aside(path, &kept)?;
         let kept = match old {
@@ -140,6 +144,15 @@ fn swap(new: TempPath, path: &Path, kept: PathBuf) -> io::Result<PathBuf> {
             Err(error.into())
         }
     }
+}
+
+/// Gives the new file the old one's owner and mode: the server may run as another user than whoever restores.
+fn owned_like(there: &Metadata, new: &Path) -> io::Result<()> {
+    let own = fs::metadata(new)?;
+    if (own.uid(), own.gid()) != (there.uid(), there.gid()) {
+        chown(new, Some(there.uid()), Some(there.gid()))?;
+    }
+    fs::set_permissions(new, there.permissions())
 }
 
 /// Takes a log that nobody folded away from the name that the new database gets.
@@ -273,6 +286,15 @@ mod tests {
         fs::create_dir_all(taken.join("by")).unwrap();
         let kept = swap(new, &path, taken).unwrap();
         assert_eq!((words(&path), words(&kept)), ("new".to_owned(), "old".to_owned()));
+    }
+
+    #[test]
+    fn the_new_database_has_the_mode_of_the_old_one() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let (_folder, path, new, lock) = shop();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        exchange(new, &path, "T", &lock).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
     }
 
     #[test]

@@ -12,8 +12,8 @@ use super::service::{self, BackedUp};
 use crate::config::BackupConfig;
 use crate::kernel::clock::{Clock, Timestamp};
 use crate::kernel::error::Error;
-use crate::store::Location;
 use crate::store::restore::folder_of;
+use crate::store::{Location, Pace};
 
 /// The schedule of one database.
 pub struct Backups {
@@ -72,10 +72,12 @@ impl Backups {
         place.names().await?; // it is there, and what a kill left is not
         let name = rules::name(self.clock.now());
         let made = match place {
-            Place::Folder(folder) => service::back_up(&self.location, &folder.join(&name), false).await?,
+            Place::Folder(folder) => {
+                service::back_up(&self.location, &folder.join(&name), false, Pace::WithinAServer).await?
+            }
             Place::Bucket(store) => {
                 let Location::Sqlite(source) = &self.location;
-                let (draft, made) = service::draft(source, folder_of(source), &name).await?;
+                let (draft, made) = service::draft(source, folder_of(source), &name, Pace::WithinAServer).await?;
                 place::upload(&**store, &name, &draft).await?;
                 BackedUp { path: PathBuf::from(&name), ..made }
             }

@@ -98,12 +98,12 @@ pub fn prove(conn: &Conn<'_>) -> Result<Audit, Error> {
 /// # Errors
 /// `backup_exists` when there is such a file, unless `force` says to replace it; `backup_damaged` when the database breaks an
 /// invariant; `storage_full`; what the file system says.
-pub async fn back_up(location: &Location, target: &Path, force: bool) -> Result<BackedUp, Error> {
+pub async fn back_up(location: &Location, target: &Path, force: bool, pace: Pace) -> Result<BackedUp, Error> {
     let began = Instant::now();
     let Location::Sqlite(source) = location;
     check_target(source, target, force)?;
     let name = target.file_name().unwrap_or_default().to_string_lossy();
-    let (draft, made) = draft(source, folder_of(target), &name).await?;
+    let (draft, made) = draft(source, folder_of(target), &name, pace).await?;
     let put = if force { draft.persist(target) } else { draft.persist_noclobber(target) };
     put.map_err(|error| match error.error.kind() {
         std::io::ErrorKind::AlreadyExists => exists(target),
@@ -117,12 +117,12 @@ pub async fn back_up(location: &Location, target: &Path, force: bool) -> Result<
 ///
 /// # Errors
 /// Those of [`back_up`].
-pub(super) async fn draft(source: &Path, folder: &Path, name: &str) -> Result<(TempPath, BackedUp), Error> {
+pub(super) async fn draft(source: &Path, folder: &Path, name: &str, pace: Pace) -> Result<(TempPath, BackedUp), Error> {
     let began = Instant::now();
     // Here and not on the other thread, so that it goes with this future.
     let draft = temporary(folder, name)?;
     let (source, copy) = (source.to_owned(), draft.to_path_buf());
-    let (schema_version, audit) = apart(Pace::BesideASale, move |watch| {
+    let (schema_version, audit) = apart(pace, move |watch| {
         let live = Inspection::of_live(&source, watch)?;
         database::backup::copy(&live, &copy, watch)?;
         drop(live);
