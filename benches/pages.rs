@@ -72,7 +72,8 @@ async fn beside_streams(shop: &Shop, server: &Server) {
             let mut client = Client::connect(server).await;
             let (watch, heard) = (watch.clone(), Arc::clone(&heard));
             watchers.spawn(async move {
-                client.listen(&watch, || _ = heard.fetch_add(1, Ordering::Relaxed)).await;
+                let count = || _ = heard.fetch_add(1, Ordering::Relaxed);
+                client.listen(&watch, count).await;
             });
         }
         watched.push(rate(server, Arc::clone(&make), 201).await);

@@ -128,8 +128,10 @@ fn rules_of(shell: &Shell, file: &str) -> bool {
     std::fs::metadata(shell.path().join(file)).unwrap().permissions().mode() & 0o777 == 0o600
 }
 
-/// Each way in which a backup can be bad, how it is made from a good one, and the word for it.
-const BAD: &[(&str, fn(&Path), &str)] = &[
+/// A way in which a backup can be bad, how it is made from a good one, and the word for it.
+type Bad = (&'static str, fn(&Path), &'static str);
+
+const BAD: &[Bad] = &[
     ("truncated", |path| cut(path, 2), "is truncated: it has"),
     ("a header alone", |path| cut(path, 1_000), "is truncated: it has"),
     ("empty", |path| std::fs::write(path, "").unwrap(), "is no SQLite database"),
@@ -154,7 +156,7 @@ const BAD: &[(&str, fn(&Path), &str)] = &[
     (
         "an order that refers to nothing",
         |path| {
-            change(path, "PRAGMA foreign_keys = OFF; UPDATE orders SET product_id = 'gone' WHERE state = 'cancelled'")
+            change(path, "PRAGMA foreign_keys = OFF; UPDATE orders SET product_id = 'gone' WHERE state = 'cancelled'");
         },
         "has no offers",
     ),
@@ -309,7 +311,7 @@ async fn a_server_makes_the_backups_that_are_due_and_goes_on_without_a_place() {
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path().join("backups");
     let app = TestApp::with(hourly(&place, 2)).await;
-    let ours = || place.exists().then(|| names(&place)).unwrap_or_default();
+    let ours = || if place.exists() { names(&place) } else { Vec::new() };
     in_time(async {
         while !ours().iter().any(|name| rules::made_at(name).is_some()) {
             tokio::task::yield_now().await;
