@@ -23,6 +23,7 @@
 //! | [`activity`] | posts, comments, likes, follows, and the log of all of it |
 //! | [`newsfeed`] | feeds and activities as pages, from memory, and as a stream: a face of the activity |
 //! | [`upkeep`] | the database as a whole: backups and their schedule, restoring one, checks, figures |
+//! | [`pages`] | the web pages: templates, texts and assets in the binary; parse, call one service method, render |
 //! | [`http`] | what handlers share: routes that can be listed, extractors, problem documents, pages |
 //! | [`gateway`] | the door: authentication, rate limits, request ids, errors in the reader's language |
 //! | [`server`] | the rooms behind the door, and the accept loop with its limits |
@@ -47,7 +48,8 @@
 //! - The ledger knows no room; `products`, `stock`, `payments` and `purchases` know the ledger. Room to room there are few
 //!   edges: `payments` knows `purchases`, whose view of an order it answers with; `newsfeed` knows `activity`, which knows
 //!   `users`.
-//! - Only `http.rs` files, `http`, `server` and `gateway` name axum. Only `store` and the ledger's adapter name a database
+//! - The pages know every room whose things they show, and hold no rule; a room never knows a page.
+//! - Only `http.rs` files, `http`, `pages`, `server` and `gateway` name axum. Only `store` and the ledger's adapter name a database
 //!   driver. Only `cli/output.rs` prints, only `config` reads the environment, only the kernel's clock reads the time.
 //!
 //! # Invariants
@@ -93,6 +95,7 @@ pub mod kernel;
 pub mod ledger;
 pub mod loadtest;
 pub mod newsfeed;
+pub mod pages;
 pub mod payments;
 pub mod products;
 pub mod purchases;

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 /// What [`Targets`] are written as.
 pub const TARGETS_ALLOWED: &str =
-    "'all', or names between commas: users, products, stock, payments, purchases, activity, newsfeed";
+    "'all', or names between commas: users, products, stock, payments, purchases, activity, newsfeed, pages";
 
 /// A group of routes that a process can serve by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,12 +24,22 @@ pub enum Target {
     Activity,
     /// Feeds, activities and their stream.
     Newsfeed,
+    /// The web pages.
+    Pages,
 }
 
 impl Target {
     /// Every target, in the order in which they are shown.
-    pub const ALL: [Self; 7] =
-        [Self::Users, Self::Products, Self::Stock, Self::Payments, Self::Purchases, Self::Activity, Self::Newsfeed];
+    pub const ALL: [Self; 8] = [
+        Self::Users,
+        Self::Products,
+        Self::Stock,
+        Self::Payments,
+        Self::Purchases,
+        Self::Activity,
+        Self::Newsfeed,
+        Self::Pages,
+    ];
 
     /// The word in the settings.
     #[must_use]
@@ -42,6 +52,7 @@ impl Target {
             Self::Purchases => "purchases",
             Self::Activity => "activity",
             Self::Newsfeed => "newsfeed",
+            Self::Pages => "pages",
         }
     }
 }
@@ -100,7 +111,7 @@ mod tests {
         let some: Targets = "stock, users,stock".parse().unwrap();
         assert_eq!(some.to_string(), "users,stock");
         assert!(some.contains(Target::Stock) && !some.contains(Target::Payments));
-        let every = "users,products,stock,payments,purchases,activity,newsfeed";
+        let every = "users,products,stock,payments,purchases,activity,newsfeed,pages";
         assert_eq!(every.parse::<Targets>().unwrap().to_string(), "all");
         assert!("".parse::<Targets>().is_err() && "users,".parse::<Targets>().is_err());
     }

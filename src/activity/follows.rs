@@ -36,6 +36,14 @@ impl Activity {
             .await
     }
 
+    /// Whether a user follows another.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub async fn is_following(&self, follower: UserId, followee: UserId) -> Result<bool, Error> {
+        self.db.read(move |conn| Ok(follows::is_following(conn, follower, followee)?)).await
+    }
+
     /// Who follows a user, the latest first.
     ///
     /// # Errors

@@ -155,6 +155,12 @@ impl Activity {
             .await
     }
 
+    /// The cursor of the part of a post's comments that begins with one of them.
+    #[must_use]
+    pub fn comments_from(post: PostId, comment: CommentId) -> String {
+        COMMENTS.cursor_within(post.0, comment.0 - 1)
+    }
+
     /// A post's comments, oldest first, as `viewer` sees them.
     ///
     /// # Errors

@@ -1,8 +1,9 @@
 //! The door: every request passes here once on its way in, and its answer once on its way out.
 //!
-//! On the way in: is there room for one more purchase, how often may this address ask, whose token is it, how often may this account ask. On the way out:
-//! the request id, and errors as problem documents in the reader's language. A handler that panics or takes too long is
-//! answered here too. Rooms see only the result (`http::Verified`); the client's own `X-USER-ID` is never looked at. With it
+//! On the way in: is there room for one more purchase, how often may this address ask, whose token is it, how often may this
+//! account ask. On the way out: the request id, and errors as problem documents in the reader's language. A handler that panics or takes too long is
+//! answered here too. A page's request is somebody's whose cookie says so, never whose header does, and its errors are shown
+//! as pages. Rooms see only the result (`http::Verified`); the client's own `X-USER-ID` is never looked at. With it
 //! goes the way to ask again, for whoever has to wait for the body (`http::Asker`).
 
 mod leftover;
@@ -24,7 +25,9 @@ use tower::Service;
 
 use self::rates::Rates;
 use crate::config::Limits;
-use crate::http::{HttpError, Judge, Known, Language, RequestId, Verified, problem};
+use crate::http::{
+    ForPeople, HttpError, Judge, Known, Language, RequestId, SESSION_COOKIE, Verified, Visitor, cookie, problem,
+};
 use crate::kernel::error::{Error, Kind, Text};
 use crate::kernel::ids::UserId;
 use crate::users::Users;
@@ -44,6 +47,7 @@ pub struct Door {
     body_limit: DefaultBodyLimit,
     body_bytes: usize,
     users: Arc<Users>,
+    people: Option<Arc<dyn ForPeople>>,
     /// Asked again by whoever waits for a body.
     judge: Judge,
     addresses: Rates<IpAddr>,
@@ -54,15 +58,22 @@ pub struct Door {
 }
 
 impl Door {
-    /// A door in front of `rooms` that lets in what `limits` allow.
+    /// A door in front of `rooms` that lets in what `limits` allow; `people` is who shows pages, if they are among the rooms.
     #[must_use]
-    pub fn new(users: Arc<Users>, limits: &Limits, rooms: Router, room: HasRoom) -> Self {
+    pub fn new(
+        users: Arc<Users>,
+        limits: &Limits,
+        rooms: Router,
+        people: Option<Arc<dyn ForPeople>>,
+        room: HasRoom,
+    ) -> Self {
         let later = Arc::clone(&users);
         Self {
             rooms,
             body_limit: DefaultBodyLimit::max(limits.body_bytes),
             body_bytes: limits.body_bytes,
             users,
+            people,
             judge: Arc::new(move |actor| later.judge(actor)),
             addresses: Rates::new(limits.address_per_second, limits.address_burst),
             accounts: Rates::new(limits.account_per_second, limits.account_burst),
@@ -76,11 +87,14 @@ impl Door {
         let (mut request, lent) = leftover::lend(request);
         let id = RequestId::of(request.headers());
         let language = Language::of(request.headers());
-        let response = match self.admit(&mut request, address) {
+        let people = self.people.as_deref().filter(|people| people.are_asked(&request));
+        let admitted = self.admit(&mut request, address, people.is_some());
+        let page = people.map(|people| people.error_page(&request));
+        let response = match admitted {
             Ok(()) => self.pass_on(request).await,
             Err(error) => HttpError::from(error).into_response(),
         };
-        let mut response = problem::finish(response, id, language);
+        let mut response = problem::finish(response, id, language, page);
         if let Some(lent) = lent
             && !lent.take_rest(self.body_bytes).await
         {
@@ -90,13 +104,16 @@ impl Door {
     }
 
     /// Decides whether a request comes in, and says who sent it.
-    fn admit(&self, request: &mut Request, address: IpAddr) -> Result<(), Error> {
+    fn admit(&self, request: &mut Request, address: IpAddr, is_for_page: bool) -> Result<(), Error> {
         self.body_limit.apply(request);
         if PROBES.contains(&request.uri().path()) {
             return Ok(());
         }
         (self.room)(request.method(), request.uri().path())?;
         self.addresses.check(&rates::network_of(address)).map_err(rate_limited)?;
+        if is_for_page {
+            return self.admit_visitor(request);
+        }
         let Some(token) = token_of(request.headers()) else { return Ok(()) };
         let verified = match self.users.authenticate(token) {
             Ok(actor) => {
@@ -106,6 +123,17 @@ impl Door {
             Err(error) => Verified::Refused(error),
         };
         request.extensions_mut().insert(verified);
+        Ok(())
+    }
+
+    /// Says whose browser asks for a page.
+    fn admit_visitor(&self, request: &mut Request) -> Result<(), Error> {
+        let Some(token) = cookie(request.headers(), SESSION_COOKIE) else { return Ok(()) };
+        let visitor = self.users.authenticate_page(token);
+        if let Ok(actor) = &visitor {
+            self.accounts.check(&actor.user).map_err(rate_limited)?;
+        }
+        request.extensions_mut().insert(Visitor(visitor));
         Ok(())
     }
 

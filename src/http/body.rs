@@ -22,6 +22,37 @@ pub struct Json<T>(pub T);
 #[derive(Debug)]
 pub struct JsonOrForm<T>(pub T);
 
+/// The body of an HTML form, URL-encoded.
+#[derive(Debug)]
+pub struct FormBody(Bytes);
+
+impl FormBody {
+    /// One field, as it was typed.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<String> {
+        form_urlencoded::parse(&self.0).find(|(it, _)| it == name).map(|(_, value)| value.into_owned())
+    }
+
+    /// All fields, into a type that may know only some of them.
+    ///
+    /// # Errors
+    /// `422` with the field at fault.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        read_text(&self.0)
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for FormBody {
+    type Rejection = HttpError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, HttpError> {
+        if !is_form(request.headers()) || !is_plain(request.headers()) {
+            return Err(unsupported_media_type());
+        }
+        Ok(Self(bytes(request, state).await?))
+    }
+}
+
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     type Rejection = HttpError;
 
@@ -43,8 +74,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonOrForm<T> {
         if is_json(request.headers()) {
             return Ok(Self(read_json(&bytes(request, state).await?)?));
         }
-        if media_type(request.headers()).is_none_or(|it| !it.eq_ignore_ascii_case("application/x-www-form-urlencoded"))
-        {
+        if !is_form(request.headers()) {
             return Err(unsupported_media_type());
         }
         Ok(Self(read_text(&bytes(request, state).await?)?))
@@ -103,6 +133,10 @@ fn is_json(headers: &HeaderMap) -> bool {
         let subtype = subtype.to_ascii_lowercase();
         kind.eq_ignore_ascii_case("application") && (subtype == "json" || subtype.ends_with("+json"))
     })
+}
+
+fn is_form(headers: &HeaderMap) -> bool {
+    media_type(headers).is_some_and(|it| it.eq_ignore_ascii_case("application/x-www-form-urlencoded"))
 }
 
 /// Whether the body is text as it stands: in UTF-8, and not compressed.

@@ -21,12 +21,22 @@ impl<S: Sync> FromRequestParts<S> for OwnSite {
     type Rejection = HttpError;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, HttpError> {
-        if is_own(&parts.headers) {
+        Ok(Self::of(&parts.headers)?)
+    }
+}
+
+impl OwnSite {
+    /// Looks at a request's headers.
+    ///
+    /// # Errors
+    /// `403 cross_site`.
+    pub fn of(headers: &HeaderMap) -> Result<Self, Error> {
+        if is_own(headers) {
             return Ok(Self);
         }
         let detail =
             Text::fixed("Another site's page may not ask for this.", "다른 사이트에서 보낸 요청은 받지 않습니다.");
-        Err(Error::new(Kind::Forbidden, "cross_site", detail).into())
+        Err(Error::new(Kind::Forbidden, "cross_site", detail))
     }
 }
 

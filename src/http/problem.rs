@@ -14,6 +14,7 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
 use super::language::Language;
+use super::people::{ErrorPage, Told};
 use super::request_id::{self, RequestId};
 use crate::kernel::error::{Error, FieldError, Kind, Parts, Text};
 
@@ -72,17 +73,26 @@ fn status_of(kind: Kind) -> StatusCode {
     }
 }
 
-/// Ends an answer: gives it its request id, and turns an error into a problem document and, when the fault is ours,
-/// into a line in the log.
-pub fn finish(mut response: Response, id: RequestId, language: Language) -> Response {
+/// Ends an answer: gives it its request id, and turns an error into a problem document (or, for a person, into their
+/// `page`) and, when the fault is ours, into a line in the log.
+pub fn finish(mut response: Response, id: RequestId, language: Language, page: Option<ErrorPage>) -> Response {
     let status = response.status();
     if status.is_client_error() || status.is_server_error() {
         let error = response.extensions_mut().remove::<Error>();
-        if error.is_some() || response.headers().get(CONTENT_TYPE) != Some(&PROBLEM_JSON) {
+        let is_told = response.headers().get(CONTENT_TYPE) == Some(&PROBLEM_JSON)
+            || response.extensions().get::<Told>().is_some();
+        if error.is_some() || !is_told {
             let error = error.unwrap_or_else(|| error_of(status));
             log(&error, status, &id);
             write_headers(response.headers_mut(), error.parts(), language);
-            *response.body_mut() = document(status, error.parts(), id.as_str(), language);
+            if let Some(page) = page {
+                let (shown, body) = page(status, &error, &id).into_parts();
+                response.headers_mut().remove(WWW_AUTHENTICATE);
+                response.headers_mut().extend(shown.headers);
+                *response.body_mut() = body;
+            } else {
+                *response.body_mut() = document(status, error.parts(), id.as_str(), language);
+            }
         }
     }
     response.headers_mut().insert(request_id::HEADER, id.into_header());
@@ -223,7 +233,7 @@ mod tests {
     use super::*;
 
     fn finished(response: Response, language: Language) -> Response {
-        finish(response, RequestId::of(&HeaderMap::new()), language)
+        finish(response, RequestId::of(&HeaderMap::new()), language, None)
     }
 
     #[test]

@@ -10,6 +10,7 @@ pub mod audit;
 mod backlog;
 mod board;
 mod command;
+mod course;
 mod decide;
 mod engine;
 mod filing;
@@ -32,6 +33,7 @@ use tokio::sync::watch;
 
 pub use board::{Changes, Live};
 pub use command::*;
+pub use course::{Course, SoldOut};
 pub use model::*;
 pub use queries::OrderFilter;
 
@@ -250,6 +252,14 @@ impl Ledger {
     pub async fn orders(&self, filter: OrderFilter, page: PageRequest) -> Result<Page<Order>, Error> {
         let now = self.clock.now();
         self.db.read(move |conn| queries::orders(conn, &filter, &page, now)).await
+    }
+
+    /// Where an order stands among all of its product's.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub async fn course(&self, product: ProductId, order: OrderId) -> Result<Course, Error> {
+        self.db.read(move |conn| queries::course(conn, &product, order)).await
     }
 
     /// A product's movements, newest first.

@@ -1,6 +1,7 @@
 //! What is read of orders and movements, outside the engine: plain SQL by index, one snapshot each.
 
 use super::board::Expiries;
+use super::course::{self, Course, Step};
 use super::model::{Movement, Order, State};
 use super::rows::{self, select_movements, select_orders};
 use super::rules;
@@ -13,6 +14,9 @@ use crate::store::{Conn, Row, StoreError, bind};
 const BUYERS_ORDERS: Cursors = Cursors("orders");
 const ALL_ORDERS: Cursors = Cursors("all-orders");
 const MOVEMENTS: Cursors = Cursors("movements");
+
+/// How far a sale's course is followed, in movements: it is read for one page, so it may cost a few milliseconds.
+const COURSE_MAX: i64 = 50_000;
 
 /// Sorts after every order id.
 const AFTER_ALL: [u8; 16] = [0xFF; 16];
@@ -90,6 +94,21 @@ pub(crate) fn movements(conn: &Conn<'_>, product: &ProductId, page: &PageRequest
         rows::movement,
     )?;
     Ok(MOVEMENTS.page(movements, page.limit, |movement| movement.number))
+}
+
+/// Where an order stands among all of its product's, from the product's first movements.
+pub(crate) fn course(conn: &Conn<'_>, product: &ProductId, order: OrderId) -> Result<Course, Error> {
+    const SQL: &str = "SELECT available, order_id, CASE WHEN actor = 'system' THEN 1 ELSE 0 END, at FROM movements \
+         WHERE product_id = $1 AND number <= $2 ORDER BY number";
+    let steps = conn.rows(SQL, bind![product.as_str(), COURSE_MAX], |row| {
+        Ok(Step {
+            available: row.int(0)?,
+            order: row.bytes_or_null(1)?.and_then(|id| OrderId::from_bytes(&id)),
+            by_system: row.int(2)? != 0,
+            at: Timestamp(row.int(3)?),
+        })
+    })?;
+    Ok(course::course(steps, order))
 }
 
 /// Holds whose time has run out.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::kernel::error::Error;
 use crate::kernel::ids::{OrderId, UserId};
 use crate::kernel::page::{Page, PageRequest};
-use crate::ledger::{Command, Done, Key, KeyedRequest, Ledger, Mover, Order, OrderFilter, Refusal, State};
+use crate::ledger::{Command, Course, Done, Key, KeyedRequest, Ledger, Mover, Order, OrderFilter, Refusal, State};
 
 /// The purchases room.
 pub struct Purchases {
@@ -34,6 +34,16 @@ impl Purchases {
     pub async fn get(&self, buyer: UserId, order: OrderId) -> Result<Order, Error> {
         let order = self.ledger.order(order).await?.filter(|order| order.buyer == buyer);
         order.ok_or_else(|| Refusal::OrderNotFound.into())
+    }
+
+    /// One of a buyer's own orders, and where it stands among all of its product's.
+    ///
+    /// # Errors
+    /// `404 order_not_found`, for another's too.
+    pub async fn course(&self, buyer: UserId, order: OrderId) -> Result<(Order, Course), Error> {
+        let order = self.get(buyer, order).await?;
+        let course = self.ledger.course(order.product.clone(), order.id).await?;
+        Ok((order, course))
     }
 
     /// Pays a buyer's completed order back; its units go back on sale. The flag marks a replay.

@@ -3,6 +3,7 @@
 //! The loop is hyper's HTTP/1 by hand rather than `axum::serve`, which has no time limit for a request's head, does not
 //! set `TCP_NODELAY` and accepts connections without end.
 
+mod people;
 mod stall;
 
 use std::convert::Infallible;
@@ -26,15 +27,16 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use self::people::People;
 use self::stall::StallGuard;
 use crate::app::App;
 use crate::config::Limits;
 use crate::gateway::Door;
-use crate::http::{HttpError, Json, Routes};
+use crate::http::{ForPeople, HttpError, Json, Routes};
 use crate::kernel::error::{Error, Kind, Text};
 use crate::store::Db;
 use crate::target::{Target, Targets};
-use crate::{activity, newsfeed, payments, products, purchases, stock, users};
+use crate::{activity, newsfeed, pages, payments, products, purchases, stock, users};
 
 /// How long the loop waits when the system has no file descriptor left; trying at once would only burn the processor.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
@@ -75,6 +77,7 @@ pub fn rooms(app: &App, targets: &Targets) -> Routes {
         (Target::Purchases, purchases::http::routes(Arc::clone(&app.purchases))),
         (Target::Newsfeed, newsfeed::http::routes(Arc::clone(&app.newsfeed))),
         (Target::Activity, activity::http::routes(Arc::clone(&app.activity))),
+        (Target::Pages, pages::routes(people::pages(app))),
     ];
     rooms
         .into_iter()
@@ -85,9 +88,16 @@ pub fn rooms(app: &App, targets: &Targets) -> Routes {
 /// Puts the door in front of `rooms`.
 #[must_use]
 pub fn behind_door(app: &App, rooms: Routes) -> Door {
+    let people = People::of(app, rooms.list()).map(|people| Arc::new(people) as Arc<dyn ForPeople>);
     let payments = Arc::clone(&app.payments);
-    let room = move |method: &Method, path: &str| payments::http::has_room(&payments, method, path);
-    Door::new(Arc::clone(&app.users), &app.config.limits, rooms.into_router(), Box::new(room))
+    let room = move |method: &Method, path: &str| {
+        if pages::is_purchase(method, path) {
+            payments.has_room()
+        } else {
+            payments::http::has_room(&payments, method, path)
+        }
+    };
+    Door::new(Arc::clone(&app.users), &app.config.limits, rooms.into_router(), people, Box::new(room))
 }
 
 fn probes(db: Db) -> Routes {

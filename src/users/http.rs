@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 
 use super::images;
+pub use super::images::http::ProfileForm;
 use super::model::{NewUser, User};
 use super::names::shown_name;
 use super::profile::Profile;

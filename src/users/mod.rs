@@ -5,7 +5,7 @@
 //! sessions have ended. No request reads the database to find out who is asking.
 //!
 //! `refresh` and `seal` are what a session is renewed by; `codes` and `mail` prove that somebody reads an address's mail;
-//! `profile` and `images` are what others see; `tidy` forgets what is over.
+//! `visits` is for people who come with a browser; `profile` and `images` are what others see; `tidy` forgets what is over.
 
 mod codes;
 pub mod http;
@@ -25,6 +25,7 @@ mod standing;
 mod store;
 mod tidy;
 mod tokens;
+mod visits;
 
 pub use images::Upload;
 pub use model::{Counts, Email, NewUser, SeedUser, Session, User, UserFilter, UserState};
@@ -33,3 +34,4 @@ pub use profile::{ImageChange, Profile, ProfileChange};
 pub use rules::{TOKEN_LIFETIME_S_MAX, image_path, user_not_found};
 pub use service::Users;
 pub use sessions::LoggedIn;
+pub use visits::SignedIn;

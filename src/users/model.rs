@@ -175,7 +175,8 @@ pub struct Counts {
 pub struct Session {
     /// The `sid` of its access tokens.
     pub id: SessionId,
-    /// Whether it can be refreshed: a login can, a token made on the command line can't.
+    /// Whether it can be refreshed: a program's login can; a browser's at the pages and a token made on the command line
+    /// can't.
     pub refreshable: bool,
     /// When it began.
     pub created_at: Timestamp,

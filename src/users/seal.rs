@@ -11,6 +11,8 @@ pub(super) enum Purpose {
     EmailCode,
     /// An address that got mail.
     Address,
+    /// A form on a page.
+    Form,
 }
 
 impl Purpose {
@@ -19,6 +21,7 @@ impl Purpose {
             Self::Refresh => b"refresh",
             Self::EmailCode => b"email-code",
             Self::Address => b"address",
+            Self::Form => b"form",
         }
     }
 }

@@ -82,6 +82,12 @@ impl Users {
         self.add_proven(new, Role::User, self.signup_verified_email).await
     }
 
+    /// Whether only those may sign up who proved to read the address's mail.
+    #[must_use]
+    pub fn wants_verified_email(&self) -> bool {
+        self.signup_verified_email
+    }
+
     /// Adds a user.
     ///
     /// # Errors

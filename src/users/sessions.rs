@@ -8,7 +8,7 @@ use super::refresh::RefreshToken;
 use super::rules::{self, Refresh, TOKEN_LIFETIME_S_MAX, invalid_credentials, may_act, may_change, user_not_found};
 use super::service::Users;
 use super::store::{self, SessionRow};
-use super::tokens;
+use super::tokens::{self, Use};
 use crate::kernel::actor::Actor;
 use crate::kernel::clock::Timestamp;
 use crate::kernel::error::{Error, Text};
@@ -43,7 +43,7 @@ impl Users {
     /// # Errors
     /// `401 token_invalid`, `token_expired` or `session_revoked`, `403 account_blocked` or `account_inactive`.
     pub fn authenticate(&self, token: &str) -> Result<Actor, Error> {
-        self.judge(self.tokens.verify(token, self.clock.now())?)
+        self.judge(self.tokens.verify(token, Use::Access, self.clock.now())?)
     }
 
     /// Somebody whose token was good, with the role that they have now. Looks at memory only.
@@ -70,6 +70,12 @@ impl Users {
     /// `401 invalid_credentials` for an unknown e-mail or a wrong password, after the same time; `403 account_blocked` or
     /// `account_inactive`, for the right password only; `429 login_busy` when too many wait.
     pub async fn login(&self, email: &str, password: String) -> Result<LoggedIn, Error> {
+        let (user, hash) = self.prove(email, password).await?;
+        self.begin_session(user, hash).await
+    }
+
+    /// Who knows the password, and its hash; the errors are those of [`Self::login`].
+    pub(super) async fn prove(&self, email: &str, password: String) -> Result<(User, String), Error> {
         let known = match email.parse::<Email>() {
             Ok(email) => self.user_with_hash(email).await?,
             Err(_) => None,
@@ -78,7 +84,7 @@ impl Users {
         let right = self.passwords.verify(password, hash.clone()).await?;
         let (Some(user), Some(hash), true) = (user, hash, right) else { return Err(invalid_credentials()) };
         may_act(user.state)?;
-        self.begin_session(user, hash).await
+        Ok((user, hash))
     }
 
     async fn user_with_hash(&self, email: Email) -> Result<Option<(User, String)>, Error> {
@@ -170,7 +176,7 @@ impl Users {
         };
         let (expires_in_s, refresh_in_s) = (seconds_until(token_ends_at), seconds_until(expires_at));
         let actor = Actor { user: user.id, role: user.role, session: token.session, token_ends_at };
-        let access_token = self.tokens.sign(actor)?;
+        let access_token = self.tokens.sign(actor, Use::Access)?;
         Ok(LoggedIn { user, access_token, expires_in_s, refresh_token: token.to_text(&self.seals), refresh_in_s })
     }
 
@@ -264,7 +270,7 @@ impl Users {
                 Ok(user)
             })
             .await?;
-        self.tokens.sign(Actor { user: user.id, role: user.role, session, token_ends_at: life.1 })
+        self.tokens.sign(Actor { user: user.id, role: user.role, session, token_ends_at: life.1 }, Use::Access)
     }
 
     /// An access token for each active user, by number; gives how many. Tokens are handed on as their sessions are
@@ -285,7 +291,7 @@ impl Users {
             after = last.user;
             count += actors.len();
             for actor in actors {
-                on_token(actor.user, self.tokens.sign(actor)?)?;
+                on_token(actor.user, self.tokens.sign(actor, Use::Access)?)?;
             }
         }
     }
@@ -351,7 +357,7 @@ impl Users {
 }
 
 /// A session that lives as long as its one token, and can't be refreshed.
-fn for_one_token(id: SessionId, user: UserId, life: (Timestamp, Timestamp)) -> SessionRow<'static> {
+pub(super) fn for_one_token(id: SessionId, user: UserId, life: (Timestamp, Timestamp)) -> SessionRow<'static> {
     let (created_at, expires_at) = life;
     SessionRow { id, user, refresh_hash: None, created_at, expires_at, token_ends_at: expires_at }
 }

@@ -1,4 +1,4 @@
-//! Access tokens: signed (JWT, HS256), and checked without asking anybody. Refresh tokens are in `refresh`.
+//! Access tokens and page tokens: signed (JWT, HS256), and checked without asking anybody. Refresh tokens are in `refresh`.
 
 use std::fmt::Write;
 
@@ -11,7 +11,7 @@ use crate::kernel::clock::Timestamp;
 use crate::kernel::error::{Error, Kind, Text};
 use crate::kernel::ids::{SessionId, UserId};
 
-/// What an access token says. Every claim is required, and each is of one JSON type only.
+/// What a token says. Every claim is required, and each is of one JSON type only.
 #[derive(Debug, Serialize, Deserialize)]
 struct Claims {
     /// The user.
@@ -26,9 +26,25 @@ struct Claims {
     exp: i64,
 }
 
-const CATEGORY: &str = "access";
+/// What a token is good for; one kind is never taken for another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Use {
+    /// Requests of programs, which send it in a header.
+    Access,
+    /// Pages, whose browser sends it as a cookie.
+    Page,
+}
 
-/// Signs access tokens and checks them.
+impl Use {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Access => "access",
+            Self::Page => "page",
+        }
+    }
+}
+
+/// Signs tokens and checks them.
 pub(super) struct Tokens {
     header: Header,
     signing: EncodingKey,
@@ -57,12 +73,12 @@ impl Tokens {
     ///
     /// # Errors
     /// When signing fails.
-    pub(super) fn sign(&self, actor: Actor) -> Result<String, Error> {
+    pub(super) fn sign(&self, actor: Actor, to: Use) -> Result<String, Error> {
         let claims = Claims {
             sub: actor.user.to_string(),
             role: actor.role.as_str().to_owned(),
             sid: actor.session.to_string(),
-            category: CATEGORY.to_owned(),
+            category: to.word().to_owned(),
             exp: actor.token_ends_at.as_seconds(),
         };
         jsonwebtoken::encode(&self.header, &claims, &self.signing)
@@ -73,10 +89,10 @@ impl Tokens {
     ///
     /// # Errors
     /// `401 token_expired` for a token that was good once, `401 token_invalid` for any other.
-    pub(super) fn verify(&self, token: &str, now: Timestamp) -> Result<Actor, Error> {
+    pub(super) fn verify(&self, token: &str, to: Use, now: Timestamp) -> Result<Actor, Error> {
         let read = jsonwebtoken::decode::<Claims>(token, &self.checking, &self.validation);
         let claims = read.map_err(|error: JwtError| token_invalid().because(error.to_string()))?.claims;
-        let actor = actor_of(&claims).ok_or_else(token_invalid)?;
+        let actor = actor_of(&claims, to).ok_or_else(token_invalid)?;
         lives(actor, now)?;
         Ok(actor)
     }
@@ -94,8 +110,8 @@ pub(super) fn lives(actor: Actor, now: Timestamp) -> Result<(), Error> {
     Err(Error::new(Kind::Unauthenticated, "token_expired", detail))
 }
 
-fn actor_of(claims: &Claims) -> Option<Actor> {
-    if claims.category != CATEGORY {
+fn actor_of(claims: &Claims, to: Use) -> Option<Actor> {
+    if claims.category != to.word() {
         return None;
     }
     Some(Actor {
@@ -159,15 +175,15 @@ mod tests {
     }
 
     fn refusal(token: &str) -> &'static str {
-        Tokens::new(SECRET).verify(token, NOW).unwrap_err().code()
+        Tokens::new(SECRET).verify(token, Use::Access, NOW).unwrap_err().code()
     }
 
     #[test]
     fn a_token_speaks_for_its_user_until_it_ends() {
         let (tokens, actor) = (Tokens::new(SECRET), actor());
-        let token = tokens.sign(actor).unwrap();
-        assert_eq!(tokens.verify(&token, NOW.plus_seconds(59)).unwrap(), actor);
-        assert_eq!(tokens.verify(&token, NOW.plus_seconds(60)).unwrap_err().code(), "token_expired");
+        let token = tokens.sign(actor, Use::Access).unwrap();
+        assert_eq!(tokens.verify(&token, Use::Access, NOW.plus_seconds(59)).unwrap(), actor);
+        assert_eq!(tokens.verify(&token, Use::Access, NOW.plus_seconds(60)).unwrap_err().code(), "token_expired");
     }
 
     #[test]
@@ -187,9 +203,19 @@ mod tests {
     }
 
     #[test]
+    fn one_kind_of_token_is_never_taken_for_the_other() {
+        let tokens = Tokens::new(SECRET);
+        for (made, other) in [(Use::Access, Use::Page), (Use::Page, Use::Access)] {
+            let token = tokens.sign(actor(), made).unwrap();
+            assert!(tokens.verify(&token, made, NOW).is_ok());
+            assert_eq!(tokens.verify(&token, other, NOW).unwrap_err().code(), "token_invalid");
+        }
+    }
+
+    #[test]
     fn every_claim_is_required_and_typed() {
         let good = signed(Algorithm::HS256, &claims(), SECRET);
-        assert!(Tokens::new(SECRET).verify(&good, NOW).is_ok());
+        assert!(Tokens::new(SECRET).verify(&good, Use::Access, NOW).is_ok());
         for name in ["sub", "role", "sid", "category", "exp"] {
             let mut missing = claims();
             missing.as_object_mut().unwrap().remove(name);

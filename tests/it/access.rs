@@ -24,7 +24,8 @@ use crate::support::{Asker, PASSWORD, TestApp, all_pay, id, reservation};
 ///
 /// Then the body, if the route takes one. In it `$new` is a word that nobody has used, `$product` a product on sale,
 /// `$email` the asker's own address (nobody's: the owner's), `$password` everybody's password. Instead of a body, `cookie`
-/// sends the asker's refresh cookie.
+/// sends the asker's refresh cookie. A page's line ends with `page` and, for a form, its fields: whoever asks is signed in
+/// with a browser and not by a token, and the form is sealed for them.
 const ACCESS: &str = r#"
 route                                     owner other admin nobody blocked  body
 
@@ -92,20 +93,61 @@ GET    /newsfeeds/my-following              200   200   200    401     403
 GET    /newsfeeds/my-follower               200   200   200    401     403
 GET    /newsfeeds/my-post-alarm             200   200   200    401     403
 GET    /newsfeeds/stream                    200   200   200    401     403
+
+GET    /                                    200   200   200    200     200  page
+GET    /assets/{name}                       200   200   200    200     200  page
+POST   /settings                            303   303   303    303     403  page lang=ko&back=/
+GET    /signin                              200   200   200    200     200  page
+POST   /signin                              303   303   303    303     403  page email=$email&password=$password
+GET    /signup                              200   200   200    200     200  page
+POST   /signup                              303   303   303    303     403  page name=Ann&email=$new@example.com&password=$password
+POST   /signup/code                         200   200   200    200     403  page email=$new@example.com
+POST   /signout                             303   303   303    303     403  page
+GET    /feed                                200   200   200    200     200  page
+POST   /feed                                303   303   303    401     403  page title=Hello&content=Anybody?
+GET    /posts/{id}                          200   200   200    200     200  page
+POST   /posts/{id}/like                     303   303   303    401     403  page
+POST   /posts/{id}/unlike                   303   303   303    401     403  page
+POST   /posts/{id}/delete                   303   403   303    401     403  page
+POST   /posts/{id}/comments                 303   303   303    401     403  page content=Me
+POST   /comments/{id}/like                  303   303   303    401     403  page
+POST   /comments/{id}/unlike                303   303   303    401     403  page
+POST   /comments/{id}/delete                303   403   303    401     403  page
+GET    /people/{id}                         200   200   200    200     200  page
+POST   /people/{id}/follow                  422   303   303    401     403  page
+POST   /people/{id}/unfollow                422   303   303    401     403  page
+GET    /me                                  200   200   200    303     403  page
+POST   /me                                  303   303   303    401     403  page multipart
+POST   /me/password                         303   303   303    401     403  page currentPassword=$password&newPassword=another+horse
+POST   /me/signout-everywhere               303   303   303    401     403  page
+POST   /me/withdraw                         303   303   303    401     403  page
+GET    /shop/{productId}                    200   200   200    200     200  page
+POST   /shop/{productId}/buy                303   303   303    401     403  page key=00112233445566778899aabbccddeeff
+POST   /shop/{productId}/enter              303   303   303    401     403  page key=00112233445566778899aabbccddeeff
+GET    /orders                              200   200   200    303     403  page
+GET    /orders/{orderId}                    200   404   404    303     403  page
+POST   /orders/{orderId}/pay                303   404   404    401     403  page
+POST   /orders/{orderId}/leave              303   404   404    401     403  page
+POST   /orders/{orderId}/refund             303   404   404    401     403  page
 "#;
 
 /// Makes what a path's `{name}` stands for; gives its id.
 async fn thing(place: &Place<'_>, path: &str) -> String {
     let owner = &place.owner;
     match path.split('/').skip(1).take(2).collect::<Vec<_>>()[..] {
+        ["assets", _] => {
+            let html = place.app.browser().open("/").await.html;
+            html.split("/assets/").nth(1).unwrap().split('"').next().unwrap().to_owned()
+        }
         ["media", _] => upload(owner, &drawn(ImageFormat::Png)).await.rsplit('/').next().unwrap().to_owned(),
-        ["products" | "stocks", _] => place.product().await,
-        ["payments", _] => owner.hold(&place.product().await).await,
+        ["products" | "stocks" | "shop", _] => place.product().await,
+        ["orders", _] if path.ends_with("/refund") => id(&owner.buy(&place.product().await).await.ok(201)),
+        ["payments" | "orders", _] => owner.hold(&place.product().await).await,
         ["purchases", _] => id(&owner.buy(&place.product().await).await.ok(201)),
-        ["activity", "posts"] => place.post().await,
-        ["activity", "comments"] => place.comment().await,
+        ["activity", "posts"] | ["posts", _] => place.post().await,
+        ["activity", "comments"] | ["comments", _] => place.comment().await,
         // The owner, whom the others follow.
-        ["users", _] | ["activity", "follows"] => place.account.id.to_string(),
+        ["users" | "people", _] | ["activity", "follows"] => place.account.id.to_string(),
         _ => panic!("nothing is known that {path} could name; add it to 'thing'"),
     }
 }
@@ -185,11 +227,13 @@ struct Access {
     path: &'static str,
     statuses: [u16; 5],
     cookie: bool,
+    is_page: bool,
     body: &'static str,
 }
 
 impl Access {
     fn read(line: &'static str) -> Self {
+        let (line, form) = line.split_once(" page").map_or((line, None), |(line, form)| (line, Some(form.trim())));
         // A path has braces as well, but no blank before them.
         let (fields, body) = line.split_at(line.find(" {").unwrap_or(line.len()));
         let mut words: Vec<_> = fields.split_whitespace().collect();
@@ -201,7 +245,8 @@ impl Access {
             path,
             statuses: statuses.try_into().unwrap_or_else(|_| panic!("not five statuses in '{line}'")),
             cookie,
-            body: body.trim(),
+            is_page: form.is_some(),
+            body: form.unwrap_or(body.trim()),
         }
     }
 
@@ -221,6 +266,9 @@ impl Access {
         if body.contains("$product") {
             body = body.replace("$product", &place.product().await);
         }
+        if self.is_page {
+            return self.ask_page(&place, who, &path, &body).await;
+        }
         let (asker, email, cookie) = place.asker(who, self.cookie).await;
         let mut request = asker.request(self.method.clone(), &path);
         if let Some(cookie) = cookie {
@@ -236,6 +284,41 @@ impl Access {
             assert_eq!(response.headers()["content-type"], "application/problem+json", "{}", self.route());
         }
         status.as_u16()
+    }
+}
+
+impl Access {
+    /// Sends a page's request, from a browser.
+    async fn ask_page(&self, place: &Place<'_>, who: Who, path: &str, body: &str) -> u16 {
+        let users = &place.app.app.users;
+        let (_, email, _) = place.asker(if who == Who::Blocked { Who::Owner } else { who }, false).await;
+        let mut cookie = format!("visit={}", "0".repeat(32));
+        let mut name = format!("visit:{}", "0".repeat(32));
+        if who != Who::Nobody {
+            let token = users.sign_in(&email, PASSWORD.to_owned()).await.unwrap().token;
+            name = format!("session:{}", users.authenticate_page(&token).unwrap().session);
+            cookie = format!("session={token}");
+        }
+        if who == Who::Blocked {
+            users.block(place.account.id).await.unwrap();
+        }
+        let browser = place.app.browser();
+        let mut request = browser.request(self.method.clone(), path).header("cookie", cookie);
+        if self.method == Method::POST {
+            let seal = users.seal_form(&name);
+            request = if body == "multipart" {
+                let field = format!("--b\r\ncontent-disposition: form-data; name=\"seal\"\r\n\r\n{seal}\r\n--b--\r\n");
+                request.header("content-type", "multipart/form-data; boundary=b").body(field)
+            } else {
+                let body = format!("{}&seal={seal}", body.replace("$email", &email));
+                request.header("content-type", "application/x-www-form-urlencoded").body(body)
+            };
+        }
+        let answer = browser.send(path, request).await;
+        if answer.status.is_client_error() || answer.status.is_server_error() {
+            assert_eq!(answer.header("content-type"), "text/html; charset=utf-8", "{}", self.route());
+        }
+        answer.status.as_u16()
     }
 }
 
@@ -284,7 +367,13 @@ async fn a_path_names_the_methods_that_it_takes() {
             taken.insert("HEAD");
         }
         let refused = ["GET", "POST", "PUT", "PATCH", "DELETE"].into_iter().filter(|method| !taken.contains(method));
+        let is_page = table().iter().any(|line| line.path == path && line.is_page);
         for method in refused {
+            if is_page {
+                let answer = app.browser().ask(method.parse().unwrap(), path).await.is(405);
+                assert_eq!(answer.header("allow").split(',').collect::<BTreeSet<_>>(), taken, "{method} {path}");
+                continue;
+            }
             let asker = app.anonymous();
             let answer = asker.send(asker.request(method.parse().unwrap(), path)).await;
             let answer = answer.refused(405, "method_not_allowed");

@@ -94,6 +94,24 @@ impl Post {
     }
 }
 
+#[tokio::test]
+async fn the_page_for_signing_up_asks_for_a_code_where_one_is_needed() {
+    let post = Post::open(|config| config.signup_verified_email = true).await;
+    let browser = post.app.browser();
+    let page = browser.open("/signup").await.is(200).says(&["Code from the mail"]);
+    let mut typed = vec![("name", "Ann"), ("email", ANN), ("password", PASSWORD), ("code", "")];
+    browser.submit(&page, "/signup", &typed).await.is(422);
+    let sent =
+        browser.post("/signup/code", &page.form("/signup", &typed)).await.is(200).says(&["a code is on its way"]);
+    assert!(sent.form("/signup", &[]).contains(&("name".to_owned(), "Ann".to_owned())));
+    let code = post.log.code();
+    let wrong = other(&code);
+    typed[3].1 = &wrong;
+    browser.submit(&page, "/signup", &typed).await.is(422);
+    typed[3].1 = &code;
+    browser.submit(&page, "/signup", &typed).await.is(200).says(&["Sign out"]);
+}
+
 /// A code that it is not.
 fn other(code: &str) -> String {
     format!("{:06}", (code.parse::<u32>().unwrap() + 1) % 1_000_000)

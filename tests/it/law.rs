@@ -26,6 +26,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("newsfeed", &["activity", "http", "kernel", "store"]),
     ("upkeep", &["activity", "config", "kernel", "ledger", "store"]),
     ("gateway", &["config", "http", "kernel", "users"]),
+    // A face of every room at once.
+    ("pages", &["activity", "http", "kernel", "ledger", "newsfeed", "payments", "products", "purchases", "users"]),
     (
         "app",
         &[
@@ -53,6 +55,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "http",
             "kernel",
             "newsfeed",
+            "pages",
             "payments",
             "products",
             "purchases",
@@ -88,7 +91,11 @@ const MAY_NAME: &[(&str, &[&str])] = &[
 /// Who may do what only a few may: the tokens that do it, and the files (or folders) in which they may stand.
 const ONLY_IN: &[(&str, &[&str], &[&str])] = &[
     // The rehearsal's own tests put up a server that misbehaves.
-    ("names axum", &["axum"], &["src/http/", "src/server/", "src/gateway/", "*/http.rs", "src/loadtest/tests/"]),
+    (
+        "names axum",
+        &["axum"],
+        &["src/http/", "src/server/", "src/gateway/", "src/pages/", "*/http.rs", "src/loadtest/tests/"],
+    ),
     ("names a database driver", &["rusqlite"], &["src/store/", "src/ledger/sqlite.rs"]),
     ("prints", &["println !", "print !", "eprintln !", "eprint !", "dbg !", "io :: stdout"], &["src/cli/output.rs"]),
     // The log goes to stderr by itself.
@@ -165,8 +172,8 @@ impl Home {
                 return Some(format!("{path} names {written}; '{own}' does not know '{part}'"));
             }
         }
-        // The command line and the server stand above all rooms, with or without a layer.
-        let over_all = matches!(own, "cli" | "server" | "app");
+        // The command line, the pages and the server stand above all rooms, with or without a layer.
+        let over_all = matches!(own, "cli" | "pages" | "server" | "app");
         let (below, wanted) = (self.layer, layer(target.get(1)?));
         match (below, wanted) {
             _ if over_all => None,

@@ -37,6 +37,8 @@ async fn who_would_wait_too_long_is_turned_away_at_the_door_and_comes_in_later()
     let ann = app.signed_in(&account).await;
     app.sell(reservation("100", 5_000)).await;
     let (paid, left) = (ann.hold("100").await, ann.hold("100").await);
+    let browser = app.signed_in_browser("ann").await;
+    let form = browser.open("/shop/100").await.form("/shop/100/buy", &[]);
 
     let stalled = app.stall_writes().await;
     let crowd = waiting(&app.app.payments, account.id, ALWAYS).await;
@@ -48,6 +50,10 @@ async fn who_would_wait_too_long_is_turned_away_at_the_door_and_comes_in_later()
     let one = json!({"productId": "100"});
     ann.post_under("k", "/payments/pre-order", &one).await.refused(503, "busy");
     app.anonymous().buy("100").await.refused(503, "busy");
+    for path in ["/shop/100/buy", "/shop/100/enter"] {
+        let busy = browser.post(path, &form).await.is(503).says(&["One moment, please"]);
+        assert_eq!(busy.header("retry-after"), "1");
+    }
 
     // Nobody else is turned away: not who looks, and not who has an order.
     ann.get("/products/100/stock").await.ok(200);

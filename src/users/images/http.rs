@@ -17,6 +17,7 @@ use super::{BYTES_MAX, Upload};
 use crate::http::problem::payload_too_large;
 use crate::http::{Asker, Buyer, HttpError, InPath, Json, Path, Routes};
 use crate::kernel::error::{Error, Kind, Text};
+use crate::kernel::ids::UserId;
 use crate::users::Users;
 use crate::users::http::UserView;
 use crate::users::profile::{ImageChange, ProfileChange};
@@ -41,6 +42,41 @@ pub(in crate::users) async fn change_profile(
     Ok(Json(users.change_profile(actor.user, change).await?.into()))
 }
 
+/// A profile's form as a page sends it: like the API's, and sealed.
+pub struct ProfileForm {
+    /// What shall change.
+    pub change: ProfileChange,
+    /// The form's seal.
+    pub seal: String,
+}
+
+impl ProfileForm {
+    /// Reads the form that `user` sends.
+    ///
+    /// # Errors
+    /// `429 too_many_uploads`, `413`, `400 malformed_body`, `422` for a field that there is not.
+    pub async fn read(mut request: Request, users: &Users, user: UserId) -> Result<Self, HttpError> {
+        let room = users.images.rooms.take(user)?;
+        DefaultBodyLimit::max(BYTES_MAX + AROUND_IMAGE_BYTES_MAX).apply(&mut request);
+        let mut fields =
+            Multipart::from_request(request, &()).await.map_err(|rejection| malformed(rejection.body_text()))?;
+        let mut page = PageFields::default();
+        let mut change = read_fields(&mut fields, room, Some(&mut page)).await?;
+        if page.remove_image && matches!(change.image, ImageChange::Keep) {
+            change.image = ImageChange::Remove;
+        }
+        Ok(Self { change, seal: page.seal })
+    }
+}
+
+/// The fields that only a page's form has.
+#[derive(Debug, Default)]
+struct PageFields {
+    seal: String,
+    /// A checkbox, as a file field can't say that the image shall go.
+    remove_image: bool,
+}
+
 impl FromRequest<Arc<Users>> for Sent {
     type Rejection = HttpError;
 
@@ -55,7 +91,7 @@ impl FromRequest<Arc<Users>> for Sent {
         let asker = Asker::of(&request);
         let mut fields =
             Multipart::from_request(request, users).await.map_err(|rejection| malformed(rejection.body_text()))?;
-        Ok(Self(asker.after(read_fields(&mut fields, room)).await?))
+        Ok(Self(asker.after(read_fields(&mut fields, room, None)).await?))
     }
 }
 
@@ -91,8 +127,12 @@ impl From<ChangeBody> for ProfileChange {
     }
 }
 
-/// Reads the fields; an image takes the `room` that was made for one.
-async fn read_fields(fields: &mut Multipart, room: Room) -> Result<ProfileChange, HttpError> {
+/// Reads the fields; an image takes the `room` that was made for one. Those of a page are taken where they are wanted.
+async fn read_fields(
+    fields: &mut Multipart,
+    room: Room,
+    mut page: Option<&mut PageFields>,
+) -> Result<ProfileChange, HttpError> {
     let (mut change, mut room) = (ProfileChange::default(), Some(room));
     while let Some(field) = fields.next_field().await.map_err(|error| broken(&error))? {
         match field.name().unwrap_or_default() {
@@ -108,6 +148,8 @@ async fn read_fields(fields: &mut Multipart, room: Room) -> Result<ProfileChange
                     change.image = ImageChange::Replace(Upload { bytes, room });
                 }
             }
+            "seal" if let Some(page) = &mut page => page.seal = text("seal", field).await?,
+            "removeImage" if let Some(page) = &mut page => page.remove_image = true,
             name @ ("name" | "greeting" | "profileImage") => {
                 let detail = Text::fixed("It is given twice.", "두 번 주어졌습니다.");
                 return Err(Error::invalid_field(name.to_owned(), "duplicate_field", detail).into());

@@ -1,5 +1,7 @@
 //! A real server in this process, on a port of its own with a database of its own, and the people who use it.
 
+mod browser;
+pub(crate) mod chromium;
 mod community;
 pub(crate) mod events;
 mod servers;
@@ -28,6 +30,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+pub(crate) use self::browser::{Browser, Seen};
 pub(crate) use self::community::*;
 pub(crate) use self::servers::{OtherServer, not_tested};
 pub(crate) use self::shell::{Serving, Shell, hidden, seen};

@@ -1,0 +1,123 @@
+//! Styles, the script and the icon: in the binary, named by what they hold, and so kept for ever.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::sync::{Arc, LazyLock};
+
+use axum::body::Bytes;
+use axum::extract::Path;
+use axum::http::HeaderMap;
+use axum::http::header::{
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, VARY, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::response::{IntoResponse, Response};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use sha2::{Digest, Sha256};
+
+use super::Pages;
+use crate::http::{HttpError, Routes};
+use crate::kernel::error::{Error, Text};
+
+/// How much of the hash stands in a name: enough that no two versions share one.
+const HASH_BYTES: usize = 8;
+
+/// One file.
+pub(super) struct Asset {
+    /// Its name: `NAME.HASH.EXTENSION`.
+    name: String,
+    media_type: &'static str,
+    text: &'static str,
+    gzip: Bytes,
+}
+
+impl Asset {
+    fn new(name: &str, extension: &str, media_type: &'static str, text: &'static str) -> Self {
+        let hash = Sha256::digest(text).iter().take(HASH_BYTES).fold(String::new(), |mut text, byte| {
+            write!(text, "{byte:02x}").expect("writing to a String cannot fail");
+            text
+        });
+        let gzip = gzip(text.as_bytes(), Compression::best()).into();
+        Self { name: format!("{name}.{hash}.{extension}"), media_type, text, gzip }
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> String {
+        format!("/assets/{}", self.name)
+    }
+
+    /// What it says.
+    pub(super) fn text(&self) -> &'static str {
+        self.text
+    }
+}
+
+/// The tokens of the design and the components.
+pub(super) static STYLE: LazyLock<Asset> =
+    LazyLock::new(|| Asset::new("shop", "css", "text/css; charset=utf-8", include_str!("assets/shop.css")));
+/// What is live on a page.
+pub(super) static SCRIPT: LazyLock<Asset> =
+    LazyLock::new(|| Asset::new("shop", "js", "text/javascript; charset=utf-8", include_str!("assets/shop.js")));
+/// The icon of the tab.
+pub(super) static ICON: LazyLock<Asset> =
+    LazyLock::new(|| Asset::new("icon", "svg", "image/svg+xml", include_str!("assets/icon.svg")));
+
+pub(super) fn routes() -> Routes<Arc<Pages>> {
+    Routes::new().get("/assets/{name}", asset)
+}
+
+/// One asset. Its name is its alone, so it may be kept for as long as anybody likes.
+async fn asset(Path(name): Path<String>, asked: HeaderMap) -> Result<Response, HttpError> {
+    let all: [&Asset; 3] = [&STYLE, &SCRIPT, &ICON];
+    let asset = all.into_iter().find(|asset| asset.name == name).ok_or_else(|| {
+        let detail = Text::fixed("There is no such file.", "파일을 찾을 수 없습니다.");
+        Error::not_found("asset_not_found", detail)
+    })?;
+    let headers = [
+        (CONTENT_TYPE, HeaderValue::from_static(asset.media_type)),
+        (CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable")),
+        (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        (VARY, HeaderValue::from_static("accept-encoding")),
+    ];
+    if takes_gzip(&asked) {
+        return Ok((headers, [(CONTENT_ENCODING, "gzip")], asset.gzip.clone()).into_response());
+    }
+    Ok((headers, asset.text).into_response())
+}
+
+/// Whether whoever asks can read gzip (RFC 9110, section 12.5.3); a weight of 0 says that they can't.
+pub(super) fn takes_gzip(headers: &HeaderMap) -> bool {
+    let accepted = headers.get(ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    accepted.split(',').any(|coding| {
+        let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
+        let is_refused = weight.trim().strip_prefix("q=").is_some_and(|q| q.trim_matches(['0', '.']).is_empty());
+        name.trim().eq_ignore_ascii_case("gzip") && !is_refused
+    })
+}
+
+/// Bytes, compressed.
+pub(super) fn gzip(bytes: &[u8], level: Compression) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), level);
+    encoder.write_all(bytes).and_then(|()| encoder.finish()).expect("writing to a Vec cannot fail")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gzip_is_for_who_takes_it() {
+        for (accepted, takes) in [
+            ("gzip, deflate, br", true),
+            ("br;q=1.0, GZIP;q=0.8", true),
+            ("identity", false),
+            ("gzip;q=0", false),
+            ("gzip;q=0.000", false),
+            ("x-gzipped", false),
+            ("", false),
+        ] {
+            let headers = HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static(accepted))]);
+            assert_eq!(takes_gzip(&headers), takes, "{accepted}");
+        }
+    }
+}
