@@ -13,6 +13,7 @@ use std::io;
 use std::os::unix::fs::{MetadataExt as _, chown};
 use std::path::{Path, PathBuf};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use tempfile::TempPath;
 
@@ -83,6 +84,8 @@ impl Old {
 
     fn folded(path: &Path) -> Result<Connection, StoreError> {
         let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        // When it turns out to be damaged, it and its log are kept as they are.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         let mode: String = connection.pragma_update_and_check(None, "journal_mode", "DELETE", |row| row.get(0))?;
         if mode != "delete" {
             return Err(StoreError::Locked(format!("it stays in the journal mode {mode}")));
@@ -210,7 +213,7 @@ mod tests {
     /// A database with one word in it, and its newest word in the log alone, as a kill leaves it.
     fn killed(path: &Path, word: &str) {
         let connection = Connection::open(path).unwrap();
-        connection.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).unwrap();
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).unwrap();
         connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(())).unwrap();
         connection.execute_batch("CREATE TABLE IF NOT EXISTS words (word TEXT)").unwrap();
         connection.execute("INSERT INTO words VALUES ($1)", [word]).unwrap();
@@ -255,12 +258,13 @@ mod tests {
     fn a_log_without_its_database_and_one_of_a_damaged_database_are_put_aside() {
         for damaged in [false, true] {
             let (_folder, path, new, lock) = shop();
-            let log = fs::read(beside(&path, "-wal")).unwrap();
             if damaged {
                 fs::write(&path, "no database any more").unwrap();
+                fs::write(beside(&path, "-wal"), "nor a log").unwrap();
             } else {
                 fs::remove_file(&path).unwrap();
             }
+            let log = fs::read(beside(&path, "-wal")).unwrap();
             let kept = exchange(new, &path, "T", &lock).unwrap();
             assert_eq!((words(&path).as_str(), kept.is_some()), ("new", damaged));
             assert_eq!(fs::read(path.with_file_name("shop.db.before-restore-T-wal")).unwrap(), log);
