@@ -3,13 +3,16 @@
 use std::sync::Arc;
 
 use crate::activity::Activity;
+use crate::audit::Auditor;
 use crate::config::{Config, ProviderKind};
+use crate::http::Traffic;
 use crate::kernel::clock::Clock;
 use crate::kernel::error::Error;
 use crate::ledger::Ledger;
 use crate::newsfeed::{MayListen, Newsfeed};
 use crate::payments::{Payments, Provider, Simulated};
 use crate::products::Products;
+use crate::pulse::Pulse;
 use crate::purchases::Purchases;
 use crate::stock::StockRoom;
 use crate::store::Db;
@@ -40,6 +43,12 @@ pub struct App {
     pub activity: Arc<Activity>,
     /// Feeds, views of activities, and their stream.
     pub newsfeed: Arc<Newsfeed>,
+    /// What the door counts.
+    pub traffic: Arc<Traffic>,
+    /// How the sale goes, second by second.
+    pub pulse: Arc<Pulse>,
+    /// The audit.
+    pub auditor: Arc<Auditor>,
     /// Backups that the server makes by itself.
     pub backups: Arc<Backups>,
 }
@@ -71,6 +80,7 @@ impl App {
         let activity = Activity::new(db.clone(), Arc::clone(&clock));
         let standing = Arc::clone(&users);
         let may_listen: MayListen = Arc::new(move |actor| standing.may_still_act(actor).is_ok());
+        let traffic = Arc::new(Traffic::default());
         Ok(Self {
             users,
             products: Products::new(db.clone(), Arc::clone(&clock), Arc::clone(&ledger)),
@@ -78,6 +88,9 @@ impl App {
             payments: Payments::new(Arc::clone(&ledger), provider),
             purchases: Purchases::new(Arc::clone(&ledger)),
             newsfeed: Newsfeed::new(db.clone(), Arc::clone(&activity), may_listen),
+            pulse: Pulse::new(Arc::clone(&traffic), Arc::clone(&ledger)),
+            auditor: Auditor::new(db.clone(), Arc::clone(&clock)),
+            traffic,
             activity,
             backups: Backups::new(&config.db, &config.backup, Arc::clone(&clock))?,
             config: config.clone(),

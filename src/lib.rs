@@ -22,10 +22,12 @@
 //! | [`purchases`] | a buyer's orders and refunds: a face of the ledger |
 //! | [`activity`] | posts, comments, likes, follows, and the log of all of it |
 //! | [`newsfeed`] | feeds and activities as pages, from memory, and as a stream: a face of the activity |
+//! | [`audit`] | every room's proof of its invariants in one, and one at a time |
 //! | [`upkeep`] | the database as a whole: backups and their schedule, restoring one, checks, figures |
-//! | [`pages`] | the web pages: templates, texts and assets in the binary; parse, call one service method, render |
-//! | [`http`] | what handlers share: routes that can be listed, extractors, problem documents, pages |
-//! | [`gateway`] | the door: authentication, rate limits, request ids, errors in the reader's language |
+//! | [`pulse`] | how the sale goes, second by second, in memory: what the admin's board shows |
+//! | [`pages`] | the web pages, and the admin's: templates, texts and assets in the binary; parse, call one service method, render |
+//! | [`http`] | what handlers share: routes that can be listed, extractors, problem documents, pages, and the counters of traffic |
+//! | [`gateway`] | the door: authentication, rate limits, request ids, errors in the reader's language, a count of each answer |
 //! | [`server`] | the rooms behind the door, and the accept loop with its limits |
 //! | [`app`] | the composition root: settings in, services out |
 //! | [`config`], [`target`] | the documented settings; which rooms a process serves |
@@ -87,6 +89,7 @@
 
 pub mod activity;
 pub mod app;
+pub mod audit;
 pub mod cli;
 pub mod config;
 pub mod gateway;
@@ -98,6 +101,7 @@ pub mod newsfeed;
 pub mod pages;
 pub mod payments;
 pub mod products;
+pub mod pulse;
 pub mod purchases;
 pub mod seed;
 pub mod server;

@@ -5,10 +5,8 @@ use serde::Serialize;
 use super::context::Context;
 use super::failure::Failure;
 use super::output::Table;
-use crate::kernel::error::Error;
+use crate::audit::prove;
 use crate::ledger::audit::Audit;
-use crate::store::Db;
-use crate::upkeep;
 
 #[derive(Serialize)]
 struct AuditView<'a> {
@@ -83,14 +81,6 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
         "The rows break an invariant; see above.",
         "Stop the sale, keep a copy of the database as it is, and compare the movements with the orders.",
     ))
-}
-
-/// Proves the invariants of every room that has some.
-///
-/// # Errors
-/// When the database can't be read.
-pub(super) async fn prove(db: &Db) -> Result<Audit, Error> {
-    db.read(upkeep::prove).await
 }
 
 fn people(audit: &Audit) -> String {

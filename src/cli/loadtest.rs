@@ -84,6 +84,9 @@ pub(super) struct DemoArgs {
     /// How many units there are [default: 100].
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(i64).range(1..=STOCK_MAX))]
     stock: Option<i64>,
+    /// Wait for Enter before the crowd comes and after it has gone, to look at the shop's pages meanwhile.
+    #[arg(long, conflicts_with = "json")]
+    watch: bool,
 }
 
 fn after_help() -> String {
@@ -131,7 +134,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
         #[cfg(debug_assertions)]
         planted_fault: context.config().planted_fault,
     };
-    rehearse(plan, args.report, context).await
+    rehearse(plan, LocalShop::new(context.config()), args.report, context).await
 }
 
 /// Runs the classic: everybody comes at once, and there is not nearly enough.
@@ -158,7 +161,9 @@ pub(super) async fn demo(args: DemoArgs, context: &Context) -> Result<(), Failur
         #[cfg(debug_assertions)]
         planted_fault: context.config().planted_fault,
     };
-    rehearse(plan, None, context).await
+    let shop = LocalShop::new(context.config());
+    let shop = if args.watch { shop.watched(output) } else { shop };
+    rehearse(plan, shop, None, context).await
 }
 
 fn count(number: u32) -> usize {
@@ -171,9 +176,8 @@ fn text_of(name_or_path: &str) -> String {
     preset.map_or_else(|| std::fs::read_to_string(name_or_path).unwrap_or_default(), |(_, text)| (*text).to_owned())
 }
 
-async fn rehearse(plan: RunPlan, file: Option<PathBuf>, context: &Context) -> Result<(), Failure> {
+async fn rehearse(plan: RunPlan, shop: LocalShop<'_>, file: Option<PathBuf>, context: &Context) -> Result<(), Failure> {
     let progress = Arc::new(Progress::default());
-    let shop = LocalShop::new(context.config());
     // Before the run: nobody waits for a run whose report can't be kept.
     let claimed = file.as_deref().map(ReportFile::claim).transpose()?;
     let report = {

@@ -1,7 +1,5 @@
 //! `preorder order`: everybody's orders.
 
-use std::io::Write as _;
-
 use super::context::Context;
 use super::failure::Failure;
 use super::output::{self, Items, Table, fields};
@@ -11,6 +9,7 @@ use crate::kernel::error::Error;
 use crate::kernel::ids::{OrderId, ProductId, UserId};
 use crate::kernel::page::PageRequest;
 use crate::ledger::{Mover, Order, OrderFilter, Reason, State};
+use crate::purchases::csv;
 use crate::purchases::http::OrderView;
 
 /// Orders that `order list` shows when nobody says how many.
@@ -133,7 +132,7 @@ async fn list(context: &Context, app: &App, filter: OrderFilter, limit: u32) -> 
 async fn export(app: &App, filter: OrderFilter, format: Format) -> Result<(), Failure> {
     let mut page = PageRequest { limit: EXPORT_PAGE, after: None };
     output::bytes(match format {
-        Format::Csv => TITLES.as_bytes(),
+        Format::Csv => csv::TITLES.as_bytes(),
         Format::Json => b"{\"items\":[",
     })?;
     let mut first = true;
@@ -142,7 +141,7 @@ async fn export(app: &App, filter: OrderFilter, format: Format) -> Result<(), Fa
         let mut text = Vec::new();
         for order in found.items {
             match format {
-                Format::Csv => write_csv(&mut text, &order)?,
+                Format::Csv => csv::write(&mut text, &order)?,
                 Format::Json => {
                     text.extend_from_slice(if first { b"\n" } else { b",\n" });
                     serde_json::to_writer(&mut text, &OrderView::from(order)).map_err(cannot_write)?;
@@ -162,51 +161,6 @@ async fn export(app: &App, filter: OrderFilter, format: Format) -> Result<(), Fa
     }
 }
 
-const TITLES: &str = "id,buyer,product,quantity,amount,currency,state,reason,createdAt,expiresAt,settledAt,closedAt,\
-     paymentProvider,paymentReference,paymentStatus\n";
-
-fn write_csv(text: &mut Vec<u8>, order: &Order) -> Result<(), Failure> {
-    let time = |at: Option<crate::kernel::clock::Timestamp>| at.map(|at| at.to_string()).unwrap_or_default();
-    let cells = [
-        order.id.to_string(),
-        order.buyer.to_string(),
-        order.product.to_string(),
-        order.quantity.to_string(),
-        order.amount.to_string(),
-        order.currency.to_string(),
-        order.state.to_string(),
-        order.reason.map_or("", Reason::as_str).to_owned(),
-        order.created_at.to_string(),
-        order.expires_at.to_string(),
-        time(order.settled_at),
-        time(order.closed_at),
-        order.payment.provider.to_string(),
-        order.payment.reference.clone().unwrap_or_default(),
-        order.payment.status.to_string(),
-    ];
-    let mut row = csv::WriterBuilder::new().terminator(csv::Terminator::Any(b'\n')).from_writer(Vec::new());
-    row.write_record(cells.iter().map(|cell| harmless(cell))).map_err(cannot_write)?;
-    let row = row.into_inner().map_err(cannot_write)?;
-    text.write_all(&row).map_err(cannot_write)
-}
-
-/// A spreadsheet must not take a cell for a formula (OWASP, "CSV Injection").
-fn harmless(cell: &str) -> String {
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell.to_owned() }
-}
-
 fn cannot_write(error: impl std::fmt::Display) -> Failure {
     Failure::from(Error::internal(format!("writing orders: {error}")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::harmless;
-
-    #[test]
-    fn no_cell_is_a_formula() {
-        assert_eq!(harmless("=1+1"), "'=1+1");
-        assert_eq!(harmless("-x"), "'-x");
-        assert_eq!(harmless("mac-book"), "mac-book");
-    }
 }

@@ -1,7 +1,8 @@
 //! The door: every request passes here once on its way in, and its answer once on its way out.
 //!
 //! On the way in: is there room for one more purchase, how often may this address ask, whose token is it, how often may this
-//! account ask. On the way out: the request id, and errors as problem documents in the reader's language. A handler that panics or takes too long is
+//! account ask. On the way out: the request id, errors as problem documents in the reader's language, and a stroke for each
+//! answer on the `http::Traffic`. A handler that panics or takes too long is
 //! answered here too. A page's request is somebody's whose cookie says so, never whose header does, and its errors are shown
 //! as pages. Rooms see only the result (`http::Verified`); the client's own `X-USER-ID` is never looked at. With it
 //! goes the way to ask again, for whoever has to wait for the body (`http::Asker`).
@@ -12,7 +13,7 @@ mod rates;
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
@@ -26,7 +27,7 @@ use tower::Service;
 use self::rates::Rates;
 use crate::config::Limits;
 use crate::http::{
-    ForPeople, HttpError, Judge, Known, Language, RequestId, SESSION_COOKIE, Verified, Visitor, cookie, problem,
+    ForPeople, HttpError, Judge, Known, Language, Meter, RequestId, SESSION_COOKIE, Verified, Visitor, cookie, problem,
 };
 use crate::kernel::error::{Error, Kind, Text};
 use crate::kernel::ids::UserId;
@@ -55,10 +56,12 @@ pub struct Door {
     /// Asked before anything is looked at but the method and the path.
     room: HasRoom,
     request_timeout: Duration,
+    meter: Meter,
 }
 
 impl Door {
-    /// A door in front of `rooms` that lets in what `limits` allow; `people` is who shows pages, if they are among the rooms.
+    /// A door in front of `rooms` that lets in what `limits` allow and counts with `meter`; `people` is who shows pages, if
+    /// they are among the rooms.
     #[must_use]
     pub fn new(
         users: Arc<Users>,
@@ -66,6 +69,7 @@ impl Door {
         rooms: Router,
         people: Option<Arc<dyn ForPeople>>,
         room: HasRoom,
+        meter: Meter,
     ) -> Self {
         let later = Arc::clone(&users);
         Self {
@@ -79,11 +83,14 @@ impl Door {
             accounts: Rates::new(limits.account_per_second, limits.account_burst),
             room,
             request_timeout: Duration::from_secs(limits.request_timeout_s),
+            meter,
         }
     }
 
     /// Answers a request that came from `address`.
     pub async fn answer(&self, request: Request<Incoming>, address: IpAddr) -> Response {
+        let begun = Instant::now();
+        let place = self.meter.place(request.method(), request.uri().path());
         let (mut request, lent) = leftover::lend(request);
         let id = RequestId::of(request.headers());
         let language = Language::of(request.headers());
@@ -95,6 +102,7 @@ impl Door {
             Err(error) => HttpError::from(error).into_response(),
         };
         let mut response = problem::finish(response, id, language, page);
+        self.meter.count(place, &response, begun.elapsed());
         if let Some(lent) = lent
             && !lent.take_rest(self.body_bytes).await
         {

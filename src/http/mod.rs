@@ -17,6 +17,7 @@ pub mod problem;
 mod refusal;
 mod request_id;
 mod routes;
+mod traffic;
 
 pub use auth::{Admin, Asker, Buyer, Caller, Judge, Known, Verified};
 pub use body::{FormBody, Json, JsonOrForm};
@@ -29,3 +30,4 @@ pub use people::{ErrorPage, ForPeople, SESSION_COOKIE, Told, Visitor, cookie};
 pub use problem::HttpError;
 pub use request_id::RequestId;
 pub use routes::{Route, Routes};
+pub use traffic::{Counted, Meter, Refused, RouteReading, Times, Traffic};

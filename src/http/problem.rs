@@ -16,6 +16,7 @@ use serde::ser::{SerializeMap, Serializer};
 use super::language::Language;
 use super::people::{ErrorPage, Told};
 use super::request_id::{self, RequestId};
+use super::traffic::Refused;
 use crate::kernel::error::{Error, FieldError, Kind, Parts, Text};
 
 /// The media type of every error.
@@ -84,6 +85,7 @@ pub fn finish(mut response: Response, id: RequestId, language: Language, page: O
         if error.is_some() || !is_told {
             let error = error.unwrap_or_else(|| error_of(status));
             log(&error, status, &id);
+            response.extensions_mut().insert(Refused(error.code()));
             write_headers(response.headers_mut(), error.parts(), language);
             if let Some(page) = page {
                 let (shown, body) = page(status, &error, &id).into_parts();
@@ -157,6 +159,12 @@ fn error_of(status: StatusCode) -> Error {
         _ => (Kind::Malformed, "bad_request", "The request can't be understood.", "요청을 이해할 수 없습니다."),
     };
     Error::new(kind, code, Text::fixed(en, ko))
+}
+
+/// What is answered when nothing is at a path, or nothing that the asker may know of.
+#[must_use]
+pub fn nothing_here() -> Error {
+    error_of(StatusCode::NOT_FOUND)
 }
 
 /// What somebody who asks too often is told.

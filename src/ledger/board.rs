@@ -3,12 +3,13 @@
 //! Only the ledger's writer publishes here, in the order of its commits; everybody reads.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
 
 use tokio::sync::watch;
 
 use super::command::Refusal;
-use super::model::{Kind, Offer, SaleState, Stock, Terms, Units};
+use super::model::{Kind, Movement, MovementKind, Offer, SaleState, Stock, Terms, Units};
 use super::rules;
 use crate::kernel::clock::Timestamp;
 use crate::kernel::ids::ProductId;
@@ -97,6 +98,8 @@ pub(crate) struct Board {
     published: watch::Sender<u64>,
     /// What the counts do not tell: until when they are right if nothing is committed.
     expiries: RwLock<Expiries>,
+    /// Orders that this process has completed.
+    completed: AtomicU64,
     #[cfg(debug_assertions)]
     pub(super) planted: super::planted::Planted,
 }
@@ -167,6 +170,17 @@ impl Board {
             offers.insert(offer.product.clone(), post);
         }
         self.published.send_replace(number);
+    }
+
+    /// Counts the orders that a commit completed.
+    pub(crate) fn count_sold(&self, movements: &[Movement]) {
+        let sold = movements.iter().filter(|movement| movement.kind == MovementKind::Sell).count();
+        self.completed.fetch_add(sold as u64, Ordering::Relaxed);
+    }
+
+    /// How many orders this process has completed.
+    pub(crate) fn completed(&self) -> u64 {
+        self.completed.load(Ordering::Relaxed)
     }
 
     /// Notes when new holds run out.

@@ -45,6 +45,11 @@ impl Engine {
         Self { queue, turns: Arc::new(turns) }
     }
 
+    /// How many commands wait for a batch.
+    pub(crate) fn waiting(&self) -> usize {
+        self.turns.waiting.len()
+    }
+
     /// Puts a command into the queue at once; the future waits until its batch is durable. No `async fn`: the command
     /// would travel inside the future, and be copied with it through every layer above.
     ///

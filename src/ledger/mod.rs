@@ -22,6 +22,7 @@ mod queries;
 mod refusal;
 mod rows;
 mod rules;
+mod search;
 mod sqlite;
 #[cfg(test)]
 mod tests;
@@ -199,6 +200,12 @@ impl Ledger {
         self.board.changes(since, wanted)
     }
 
+    /// How many commands wait for a batch, and how many orders this process has completed.
+    #[must_use]
+    pub fn pace(&self) -> (usize, u64) {
+        (self.engine.waiting(), self.board.completed())
+    }
+
     /// Commits the catalogue's change of one offer; the door and the next batch go by it at once.
     ///
     /// # Errors
@@ -252,6 +259,16 @@ impl Ledger {
     pub async fn orders(&self, filter: OrderFilter, page: PageRequest) -> Result<Page<Order>, Error> {
         let now = self.clock.now();
         self.db.read(move |conn| queries::orders(conn, &filter, &page, now)).await
+    }
+
+    /// Some of everybody's orders, newest first, for as much as it costs to look at a few thousand: a page may hold fewer than
+    /// were asked for, or none, and still name a next one.
+    ///
+    /// # Errors
+    /// A cursor of another list; a fault of the database.
+    pub async fn search(&self, filter: OrderFilter, page: PageRequest) -> Result<Page<Order>, Error> {
+        let now = self.clock.now();
+        self.db.read(move |conn| search::orders(conn, &filter, &page, now)).await
     }
 
     /// Where an order stands among all of its product's.

@@ -179,6 +179,7 @@ fn run_batch(
         }
         transaction.commit().map_err(StoreError::from)?;
         board.publish(book.changes.offers.iter().filter_map(|product| book.offers.get(product)), now);
+        board.count_sold(&book.changes.movements);
     } else {
         transaction.rollback().map_err(StoreError::from)?;
     }

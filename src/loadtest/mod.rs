@@ -79,7 +79,7 @@ pub use self::scenario::{
     ProductTerms, Rate, Scenario, ServerTerms, Step, parse_duration,
 };
 use self::server_process::{ServerProcess, ServerSettings};
-pub use self::shop::{Buyer, Sale, SaleWanted, Shop, Site, Soon};
+pub use self::shop::{Buyer, Moment, Sale, SaleWanted, Shop, Site, Soon};
 use self::tally::{Log, Tally};
 use crate::kernel::error::{Error, Kind, Text};
 use crate::store::{Conn, Db, Location};
@@ -167,11 +167,18 @@ async fn at_temporary_server(plan: &RunPlan, shop: &dyn Shop, progress: &Arc<Pro
     };
     let mut server = ServerProcess::start(folder.path(), &database, settings).await?;
     let url = server.url.clone();
+    let id = server.id();
+    let sold = async {
+        shop.look_on(Moment::Before, &url, &sale.product_id).await?;
+        let told = sell(plan, &url, &sale, id, progress).await?;
+        progress.enter(Phase::Checking);
+        shop.look_on(Moment::After, &url, &sale.product_id).await?;
+        Ok::<_, Error>(told)
+    };
     let told = tokio::select! {
-        told = sell(plan, &url, &sale, server.id(), progress) => told?,
+        told = sold => told?,
         died = server.died() => return Err(died),
     };
-    progress.enter(Phase::Checking);
     let server_peak_memory_bytes = server.stop().await?;
     Ok(Ended {
         told,

@@ -61,6 +61,15 @@ pub struct Sale {
     pub rows: Option<Location>,
 }
 
+/// When somebody looks on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// The sale is open, and nobody has come yet.
+    Before,
+    /// The crowd has gone; the server ends next.
+    After,
+}
+
 /// The shop: makes sales, and audits them.
 pub trait Shop: Send + Sync {
     /// Makes the sale that is wanted. For a fresh database that includes the schema and the signing secret beside the
@@ -69,4 +78,9 @@ pub trait Shop: Send + Sync {
 
     /// Whether every invariant of the ledger holds in the rows.
     fn audit(&self, rows: Location) -> Soon<'_, bool>;
+
+    /// Waits for whoever looks on, before the crowd comes to the temporary server at `url` and after it has gone.
+    fn look_on<'a>(&'a self, _moment: Moment, _url: &'a str, _product: &'a str) -> Soon<'a, ()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
 }

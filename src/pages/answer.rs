@@ -12,7 +12,7 @@ use flate2::Compression;
 
 use super::assets::gzip;
 use super::visit::Visit;
-use crate::http::{HttpError, Told};
+use crate::http::{HttpError, Refused, Told};
 use crate::kernel::error::{Error, Kind};
 
 /// What a page may load and where its forms may go: its own site. No script may stand in the page itself, and no style but
@@ -64,9 +64,10 @@ pub(super) fn told(visit: &Visit, error: Error, template: &impl Template) -> Ans
     if matches!(error.kind(), Kind::Busy | Kind::Internal) {
         return Err(error.into());
     }
-    let retry_after_s = error.parts().retry_after_s;
+    let (code, retry_after_s) = (error.code(), error.parts().retry_after_s);
     let status = HttpError::from(error).into_response().status();
     let mut response = rendered(visit, status, template)?;
+    response.extensions_mut().insert(Refused(code));
     if let Some(seconds) = retry_after_s {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
@@ -113,6 +114,13 @@ fn write_headers(visit: &Visit, headers: &mut HeaderMap) {
 pub(super) fn see_other(path: &str) -> Response {
     let location = HeaderValue::try_from(path).unwrap_or(HeaderValue::from_static("/"));
     (StatusCode::SEE_OTHER, [(LOCATION, location)]).into_response()
+}
+
+/// The same for somebody who was refused something, and finds out there.
+pub(super) fn turned_away(path: &str, error: &Error) -> Response {
+    let mut response = see_other(path);
+    response.extensions_mut().insert(Refused(error.code()));
+    response
 }
 
 /// Where somebody signs in who wants to come back here.

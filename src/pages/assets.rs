@@ -62,13 +62,20 @@ pub(super) static SCRIPT: LazyLock<Asset> =
 pub(super) static ICON: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("icon", "svg", "image/svg+xml", include_str!("assets/icon.svg")));
 
+/// What only the admin's pages need of the design.
+pub(super) static ADMIN_STYLE: LazyLock<Asset> =
+    LazyLock::new(|| Asset::new("admin", "css", "text/css; charset=utf-8", include_str!("assets/admin.css")));
+/// What is live on the admin's board.
+pub(super) static ADMIN_SCRIPT: LazyLock<Asset> =
+    LazyLock::new(|| Asset::new("admin", "js", "text/javascript; charset=utf-8", include_str!("assets/admin.js")));
+
 pub(super) fn routes() -> Routes<Arc<Pages>> {
     Routes::new().get("/assets/{name}", asset)
 }
 
 /// One asset. Its name is its alone, so it may be kept for as long as anybody likes.
 async fn asset(Path(name): Path<String>, asked: HeaderMap) -> Result<Response, HttpError> {
-    let all: [&Asset; 3] = [&STYLE, &SCRIPT, &ICON];
+    let all: [&Asset; 5] = [&STYLE, &SCRIPT, &ICON, &ADMIN_STYLE, &ADMIN_SCRIPT];
     let asset = all.into_iter().find(|asset| asset.name == name).ok_or_else(|| {
         let detail = Text::fixed("There is no such file.", "파일을 찾을 수 없습니다.");
         Error::not_found("asset_not_found", detail)

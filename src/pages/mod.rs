@@ -12,9 +12,11 @@
 //! - `answer` renders, with the headers that every page has. No page holds an inline script, and an
 //!   inline style only where it brings the whole style along, for a first visit.
 //! - `assets` are named by what they hold, and so kept for ever.
+//! - `admin` is for whoever runs the sale; for everybody else there is nothing at its paths.
 //! - `templates/base.html` is the frame, `templates/ui.html` the components; a page has a file in `templates` and one here.
 
 mod account;
+mod admin;
 mod answer;
 mod assets;
 mod feed;
@@ -39,12 +41,15 @@ use axum::extract::Request;
 pub use self::shop::is_purchase;
 use self::visit::Visit;
 use crate::activity::Activity;
+use crate::audit::Auditor;
 use crate::http::{ErrorPage, Routes};
 use crate::kernel::clock::Clock;
 use crate::newsfeed::Newsfeed;
 use crate::payments::Payments;
 use crate::products::Products;
+use crate::pulse::Pulse;
 use crate::purchases::Purchases;
+use crate::stock::StockRoom;
 use crate::users::Users;
 
 /// What the pages call.
@@ -61,6 +66,12 @@ pub struct Pages {
     pub activity: Arc<Activity>,
     /// Feeds.
     pub newsfeed: Arc<Newsfeed>,
+    /// Counts, adjustments, history.
+    pub stock: Arc<StockRoom>,
+    /// The audit.
+    pub auditor: Arc<Auditor>,
+    /// How the sale goes, second by second.
+    pub pulse: Arc<Pulse>,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -88,5 +99,6 @@ pub fn routes(pages: Arc<Pages>) -> Routes {
         .merge(me::routes())
         .merge(account::routes())
         .merge(settings::routes())
+        .merge(admin::routes())
         .with_state(pages)
 }

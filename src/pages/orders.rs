@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::Pages;
 use super::account::Nothing;
-use super::answer::{Answer, page, see_other};
+use super::answer::{Answer, page, see_other, turned_away};
 use super::form::Form;
 use super::visit::{Member, Visit};
 use crate::http::{PageQuery, Path, Query, Routes};
@@ -251,11 +251,11 @@ async fn refund(
 fn outcome(id: OrderId, result: Result<(), Error>) -> Answer {
     let Err(error) = result else { return Ok(see_other(&format!("/orders/{id}"))) };
     match error.code() {
-        "payment_declined" | "payment_abandoned" | "hold_expired" => Ok(see_other(&format!("/orders/{id}"))),
+        "payment_declined" | "payment_abandoned" | "hold_expired" => Ok(turned_away(&format!("/orders/{id}"), &error)),
         "order_held" | "order_completed" | "order_cancelled" | "order_refunded" => {
-            Ok(see_other(&format!("/orders/{id}?said=too_late")))
+            Ok(turned_away(&format!("/orders/{id}?said=too_late"), &error))
         }
-        "in_progress" => Ok(see_other(&format!("/orders/{id}?said=in_progress"))),
+        "in_progress" => Ok(turned_away(&format!("/orders/{id}?said=in_progress"), &error)),
         _ => Err(error.into()),
     }
 }

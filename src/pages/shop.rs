@@ -9,7 +9,7 @@ use axum::response::Response;
 use serde::Deserialize;
 
 use super::Pages;
-use super::answer::{Answer, NotNow, page, see_other};
+use super::answer::{Answer, NotNow, page, see_other, turned_away};
 use super::form::Form;
 use super::item::Item;
 use super::visit::{Visit, is_name, random_name};
@@ -152,7 +152,7 @@ fn outcome(product: &ProductId, answer: Result<Paid, Error>) -> Result<Response,
         Err(error) => error,
     };
     if let Some((_, order)) = error.parts().extra.iter().find(|(name, _)| *name == "orderId") {
-        return Ok(see_other(&format!("/orders/{order}")));
+        return Ok(turned_away(&format!("/orders/{order}"), &error));
     }
     let said = match error.parts().fields.first() {
         Some(fault) if fault.code == "not_a_reservation" => "not_a_reservation",
@@ -162,7 +162,7 @@ fn outcome(product: &ProductId, answer: Result<Paid, Error>) -> Result<Response,
     };
     match said {
         "sold_out" | "limit_reached" | "sale_not_open" | "sale_closed" | "not_a_reservation" | "bad_quantity"
-        | "used_form" => Ok(see_other(&format!("/shop/{product}?said={said}"))),
+        | "used_form" => Ok(turned_away(&format!("/shop/{product}?said={said}"), &error)),
         _ => Err(error.into()),
     }
 }

@@ -73,6 +73,28 @@ pub(super) fn change(entry: &Entry, terms: &Terms, change: &Change) -> Result<(E
     Ok((entry, terms))
 }
 
+/// What opens a sale at `now`: nothing when it is open. An end that has passed goes.
+pub(super) fn opening(terms: &Terms, now: Timestamp) -> Change {
+    let is_open = terms.opens_at.is_none_or(|at| at <= now) && terms.closes_at.is_none_or(|at| at > now);
+    if is_open && terms.kind == Kind::Reservation {
+        return Change::default();
+    }
+    let is_over = terms.closes_at.is_some_and(|at| at <= now);
+    Change {
+        opens_at: Some(Some(now.to_string())),
+        closes_at: if is_over { Some(None) } else { None },
+        ..Change::default()
+    }
+}
+
+/// What closes a sale at `now`: nothing when it is closed. One that has not opened can't be closed.
+pub(super) fn closing(terms: &Terms, now: Timestamp) -> Change {
+    if terms.closes_at.is_some_and(|at| at <= now) {
+        return Change::default();
+    }
+    Change { closes_at: Some(Some(now.to_string())), ..Change::default() }
+}
+
 /// Checks a draft before there is a database to put it into.
 ///
 /// # Errors

@@ -8,7 +8,7 @@ use crate::kernel::clock::Clock;
 use crate::kernel::error::Error;
 use crate::kernel::ids::ProductId;
 use crate::kernel::page::{Cursors, Page, PageRequest};
-use crate::ledger::{Kind, Ledger, Mover, Refusal, offers};
+use crate::ledger::{Kind, Ledger, Mover, Refusal, Terms, offers};
 use crate::store::cache::Cache;
 use crate::store::{Conn, Db};
 
@@ -103,11 +103,36 @@ impl Products {
     /// # Errors
     /// `404 product_not_found`; `422` with every fault; `409 limit_below_orders`.
     pub async fn edit(self: &Arc<Self>, id: &ProductId, change: Change) -> Result<Product, Error> {
+        self.edit_by(id, move |_| change).await
+    }
+
+    /// Opens a sale now. An end that has passed goes; one that is open stays as it is.
+    ///
+    /// # Errors
+    /// `404 product_not_found`; `422` for a general product, which has no window.
+    pub async fn open_now(self: &Arc<Self>, id: &ProductId) -> Result<Product, Error> {
+        let now = self.clock.now();
+        self.edit_by(id, move |terms| rules::opening(terms, now)).await
+    }
+
+    /// Closes a sale now; one that is closed stays as it is.
+    ///
+    /// # Errors
+    /// `404 product_not_found`; `422` for a sale that has not opened, and for a general product, which has no window.
+    pub async fn close_now(self: &Arc<Self>, id: &ProductId) -> Result<Product, Error> {
+        let now = self.clock.now();
+        self.edit_by(id, move |terms| rules::closing(terms, now)).await
+    }
+
+    async fn edit_by<F>(self: &Arc<Self>, id: &ProductId, change: F) -> Result<Product, Error>
+    where
+        F: FnOnce(&Terms) -> Change + Send + 'static,
+    {
         let wanted = id.clone();
         self.commit(id, move |conn| {
             let found = store::find(conn, &wanted)?.zip(offers::find(conn, &wanted)?);
             let (entry, offer) = found.ok_or(Refusal::ProductNotFound)?;
-            let (entry, terms) = rules::change(&entry, &offer.terms, &change)?;
+            let (entry, terms) = rules::change(&entry, &offer.terms, &change(&offer.terms))?;
             store::update(conn, &entry)?;
             if terms == offer.terms { Ok(()) } else { offers::amend(conn, &wanted, &terms) }
         })

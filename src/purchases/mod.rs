@@ -1,5 +1,6 @@
 //! A buyer's orders: what was bought, what became of it, and paying it back.
 
+pub mod csv;
 pub mod http;
 mod service;
 

@@ -71,17 +71,41 @@ impl Purchases {
         self.ledger.orders(filter, page).await
     }
 
+    /// Some of everybody's orders, newest first, for admins who look for some: no page costs more than a look at a few
+    /// thousand, so it may hold fewer than were asked for, or none, and still name a next one.
+    ///
+    /// # Errors
+    /// A cursor of another list; a fault of the database.
+    pub async fn search(&self, filter: OrderFilter, page: PageRequest) -> Result<Page<Order>, Error> {
+        self.ledger.search(filter, page).await
+    }
+
     /// Ends an order in an admin's name: a held one is cancelled, a completed one is paid back.
     ///
     /// # Errors
     /// `404 order_not_found`; `409` when it was ended before.
     pub async fn end(&self, order: OrderId, by: Mover) -> Result<Order, Error> {
-        let command = if self.any(order).await?.state == State::Completed {
-            Command::Refund { order, by, key: None }
+        if self.any(order).await?.state == State::Completed {
+            self.pay_back(order, by).await
         } else {
-            Command::Cancel { order, by, key: None }
-        };
-        Ok(self.submit(command).await?.0)
+            self.cancel(order, by).await
+        }
+    }
+
+    /// Cancels a held order in an admin's name.
+    ///
+    /// # Errors
+    /// `404 order_not_found`; `409` when it is not held any more.
+    pub async fn cancel(&self, order: OrderId, by: Mover) -> Result<Order, Error> {
+        Ok(self.submit(Command::Cancel { order, by, key: None }).await?.0)
+    }
+
+    /// Pays a completed order back in an admin's name; its units go back on sale.
+    ///
+    /// # Errors
+    /// `404 order_not_found`; `409` for an order that is not completed.
+    pub async fn pay_back(&self, order: OrderId, by: Mover) -> Result<Order, Error> {
+        Ok(self.submit(Command::Refund { order, by, key: None }).await?.0)
     }
 
     async fn submit(&self, command: Command) -> Result<(Order, bool), Error> {

@@ -89,6 +89,7 @@ pub fn rooms(app: &App, targets: &Targets) -> Routes {
 #[must_use]
 pub fn behind_door(app: &App, rooms: Routes) -> Door {
     let people = People::of(app, rooms.list()).map(|people| Arc::new(people) as Arc<dyn ForPeople>);
+    let meter = app.traffic.meter(rooms.list());
     let payments = Arc::clone(&app.payments);
     let room = move |method: &Method, path: &str| {
         if pages::is_purchase(method, path) {
@@ -97,7 +98,7 @@ pub fn behind_door(app: &App, rooms: Routes) -> Door {
             payments::http::has_room(&payments, method, path)
         }
     };
-    Door::new(Arc::clone(&app.users), &app.config.limits, rooms.into_router(), people, Box::new(room))
+    Door::new(Arc::clone(&app.users), &app.config.limits, rooms.into_router(), people, Box::new(room), meter)
 }
 
 fn probes(db: Db) -> Routes {
@@ -146,6 +147,7 @@ pub async fn serve(
     app.products.keep_current();
     app.newsfeed.keep_current();
     app.stock.keep_current();
+    app.pulse.keep_current();
     if let count @ 1.. = app.payments.resume().await? {
         tracing::info!(count, "asking again about charges that were under way when the last server ended");
     }
@@ -154,6 +156,7 @@ pub async fn serve(
         shutdown.await;
         app.newsfeed.close();
         app.stock.close();
+        app.pulse.close();
     };
     run(listener, door, &app.config.limits, stop).await
 }

@@ -49,6 +49,9 @@ pub(super) fn pages(app: &App) -> Arc<Pages> {
         purchases: Arc::clone(&app.purchases),
         activity: Arc::clone(&app.activity),
         newsfeed: Arc::clone(&app.newsfeed),
+        stock: Arc::clone(&app.stock),
+        auditor: Arc::clone(&app.auditor),
+        pulse: Arc::clone(&app.pulse),
         clock: Arc::clone(&app.clock),
     })
 }

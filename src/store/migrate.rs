@@ -23,6 +23,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/sqlite/0008_counts_apart.sql"),
     include_str!("migrations/sqlite/0009_log_filed_in_bulk.sql"),
     include_str!("migrations/sqlite/0010_likes_filed_in_bulk.sql"),
+    include_str!("migrations/sqlite/0011_users_by_name.sql"),
 ];
 
 /// The schema version that this program works on.

@@ -12,4 +12,4 @@ mod service;
 mod store;
 
 pub use schedule::Backups;
-pub use service::{BackedUp, Checked, Restored, Stats, back_up, check, prove, restore, stats};
+pub use service::{BackedUp, Checked, Restored, Stats, back_up, check, restore, stats};

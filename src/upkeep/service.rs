@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 use tempfile::TempPath;
 
 use super::{rules, store};
-use crate::activity::Activity;
+use crate::audit::prove_rows;
 use crate::kernel::clock::Timestamp;
 use crate::kernel::error::{Error, Kind, Text};
-use crate::ledger::audit::{Audit, OrderCounts, audit};
+use crate::ledger::audit::{Audit, OrderCounts};
 use crate::store::inspect::{Inspection, damaged};
 use crate::store::pace::{Watch, apart};
 use crate::store::restore::{self, beside, folder_of};
-use crate::store::{self as database, Conn, Faults, Location, Pace, Pages, SCHEMA_VERSION, ServerLock, TableRows};
+use crate::store::{self as database, Faults, Location, Pace, Pages, SCHEMA_VERSION, ServerLock, TableRows};
 
 /// A backup that was made.
 #[derive(Debug, Clone)]
@@ -80,16 +80,6 @@ pub struct Stats {
     pub tables: Vec<TableRows>,
     /// When the first and the last order were made.
     pub orders: Option<(Timestamp, Timestamp)>,
-}
-
-/// Proves the invariants of every room that has some.
-///
-/// # Errors
-/// When the database can't be read.
-pub fn prove(conn: &Conn<'_>) -> Result<Audit, Error> {
-    let mut audit = audit(conn)?;
-    audit.checks.extend(Activity::prove(conn)?);
-    Ok(audit)
 }
 
 /// Makes a backup of the database at `location` in the file `target`, beside whoever works on it. Nothing has that name
@@ -175,7 +165,7 @@ pub async fn check(location: &Location) -> Result<Checked, Error> {
         let live = Inspection::of_live(&path, watch)?;
         let faults = live.faults()?;
         let readable = faults.integrity.is_empty() && live.schema_version() == SCHEMA_VERSION;
-        let audit = if readable { Some(live.read(prove)?) } else { None };
+        let audit = if readable { Some(live.read(prove_rows)?) } else { None };
         let pages = if faults.integrity.is_empty() { Some(live.pages()?) } else { live.pages().ok() };
         Ok(Checked { schema_version: live.schema_version(), faults, audit, pages })
     })
@@ -212,7 +202,7 @@ fn verified(copy: &Path, shown: &Path, watch: &Watch) -> Result<(usize, Audit), 
         restore::bring_up_to_date(&newer)?;
         return Ok((schema_version, verified(&newer, shown, watch)?.1));
     }
-    let audit = inspection.read(prove)?;
+    let audit = inspection.read(prove_rows)?;
     match audit.checks.iter().find(|check| !check.ok) {
         Some(broken) => Err(damaged(shown, &format!("{}: {}", broken.name, broken.detail))),
         None => Ok((schema_version, audit)),

@@ -5,7 +5,7 @@
 //! sessions have ended. No request reads the database to find out who is asking.
 //!
 //! `refresh` and `seal` are what a session is renewed by; `codes` and `mail` prove that somebody reads an address's mail;
-//! `visits` is for people who come with a browser; `profile` and `images` are what others see; `tidy` forgets what is over.
+//! `visits` is for people who come with a browser; `oversight` for whoever looks after their accounts; `profile` and `images` are what others see; `tidy` forgets what is over.
 
 mod codes;
 pub mod http;
@@ -13,6 +13,7 @@ mod images;
 mod mail;
 mod model;
 mod names;
+mod oversight;
 mod password;
 mod profile;
 mod refresh;
@@ -28,10 +29,10 @@ mod tokens;
 mod visits;
 
 pub use images::Upload;
-pub use model::{Counts, Email, NewUser, SeedUser, Session, User, UserFilter, UserState};
+pub use model::{Counts, Email, NewUser, SeedUser, Session, User, UserFilter, UserSearch, UserState};
 pub use names::shown_name;
 pub use profile::{ImageChange, Profile, ProfileChange};
-pub use rules::{TOKEN_LIFETIME_S_MAX, image_path, user_not_found};
+pub use rules::{TOKEN_LIFETIME_S_MAX, image_path, session_not_found, user_not_found};
 pub use service::Users;
 pub use sessions::LoggedIn;
 pub use visits::SignedIn;

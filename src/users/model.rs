@@ -159,6 +159,15 @@ pub struct UserFilter {
     pub state: Option<UserState>,
 }
 
+/// Which users somebody looks for.
+#[derive(Debug, Clone, Default)]
+pub struct UserSearch {
+    /// How their names begin; nothing means all. Capitals of the Latin alphabet make no difference.
+    pub name: String,
+    /// Which of them.
+    pub filter: UserFilter,
+}
+
 /// What the community sees of a user in numbers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {

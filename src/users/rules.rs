@@ -3,6 +3,7 @@
 
 use super::model::{Email, NewUser, User, UserState};
 use super::names::name;
+use crate::kernel::actor::Role;
 use crate::kernel::check::Check;
 use crate::kernel::clock::Timestamp;
 use crate::kernel::error::{Error, Kind, Text};
@@ -119,6 +120,21 @@ pub(super) fn may_change(user: &User) -> Result<(), Error> {
         return Err(Error::new(Kind::Conflict, "account_deleted", detail));
     }
     Ok(())
+}
+
+/// Whether a user may lose the rights of an admin, when there are so many other admins who can act.
+///
+/// # Errors
+/// `409 last_admin`.
+pub(super) fn keeps_an_admin(user: &User, others: i64) -> Result<(), Error> {
+    if others > 0 || user.role != Role::Admin || user.state != UserState::Active {
+        return Ok(());
+    }
+    let detail = Text::fixed(
+        "This is the last admin who can act; make somebody else an admin first.",
+        "활동할 수 있는 마지막 관리자입니다. 먼저 다른 사람을 관리자로 지정하세요.",
+    );
+    Err(Error::new(Kind::Conflict, "last_admin", detail))
 }
 
 /// The longest life of any access token, in seconds: 7 days. One made on the command line may have it; a login's is shorter
@@ -249,7 +265,8 @@ pub(super) fn refresh_reused() -> Error {
 }
 
 /// The user has no session with this id.
-pub(super) fn session_not_found() -> Error {
+#[must_use]
+pub fn session_not_found() -> Error {
     Error::not_found("session_not_found", Text::fixed("There is no such session.", "세션을 찾을 수 없습니다."))
 }
 

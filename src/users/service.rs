@@ -263,7 +263,7 @@ impl Users {
         .await
     }
 
-    async fn change<F>(&self, id: UserId, change: F) -> Result<User, Error>
+    pub(super) async fn change<F>(&self, id: UserId, change: F) -> Result<User, Error>
     where
         F: FnOnce(&Conn<'_>, &User) -> Result<(), Error> + Send + 'static,
     {

@@ -67,6 +67,34 @@ pub(super) fn list(conn: &Conn<'_>, filter: UserFilter, after: UserId, limit: u3
     )
 }
 
+/// Users whose names begin with `name`, which is in lower case, from the one after `after` on.
+pub(super) fn named(
+    conn: &Conn<'_>,
+    name: &str,
+    filter: UserFilter,
+    after: Option<UserId>,
+    limit: u32,
+) -> Result<Vec<User>, StoreError> {
+    let (role, state) = (filter.role.map(Role::as_str), filter.state.map(UserState::as_str));
+    let end = format!("{name}\u{10FFFF}");
+    let after = after.unwrap_or(UserId(0));
+    conn.rows(
+        select_user!(
+            "WHERE lower(name) >= $1 AND lower(name) < $2
+             AND (lower(name), id) > (COALESCE((SELECT lower(name) FROM users WHERE id = $3), ''), $3)
+             AND ($4 IS NULL OR role = $4) AND ($5 IS NULL OR state = $5) ORDER BY lower(name), id LIMIT $6"
+        ),
+        bind![name, &*end, after.0, role, state, i64::from(limit)],
+        user,
+    )
+}
+
+/// How many admins there are who can act, besides one.
+pub(super) fn other_admins(conn: &Conn<'_>, id: UserId) -> Result<i64, StoreError> {
+    const SQL: &str = "SELECT COUNT(*) FROM users WHERE role = 'admin' AND state = 'active' AND id <> $1";
+    Ok(conn.row(SQL, bind![id.0], |row| row.int(0))?.unwrap_or(0))
+}
+
 pub(super) fn password_hash(conn: &Conn<'_>, id: UserId) -> Result<Option<String>, StoreError> {
     conn.row("SELECT password_hash FROM users WHERE id = $1", bind![id.0], |row| row.text(0))
 }

@@ -54,7 +54,7 @@ async fn app() -> TestApp {
         .get("/echo/{id}", one)
         .get("/caller", caller)
         .get("/buyer", async |Buyer(actor): Buyer| Json(json!({"user": actor.user.0})))
-        .get("/admin", async |Admin(actor): Admin| Json(json!({"user": actor.user.0})))
+        .get("/boss", async |Admin(actor): Admin| Json(json!({"user": actor.user.0})))
         .post("/refuse", refuse);
     TestApp::serving(|_| {}, rooms).await
 }
@@ -108,9 +108,9 @@ async fn a_route_takes_anybody_a_user_or_an_admin() {
     assert_eq!(ann.get("/caller").await.ok(200), json!({"user": 1}));
     assert_eq!(ann.get("/buyer").await.ok(200), json!({"user": 1}));
     assert_eq!(admin.get("/buyer").await.ok(200), json!({"user": 2}));
-    assert_eq!(admin.get("/admin").await.ok(200), json!({"user": 2}));
-    ann.get("/admin").await.refused(403, "forbidden");
-    for path in ["/buyer", "/admin"] {
+    assert_eq!(admin.get("/boss").await.ok(200), json!({"user": 2}));
+    ann.get("/boss").await.refused(403, "forbidden");
+    for path in ["/buyer", "/boss"] {
         anonymous.get(path).await.refused(401, "unauthenticated");
         liar.get(path).await.refused(401, "token_invalid");
         bob.get(path).await.refused(403, "account_blocked");

@@ -3,6 +3,9 @@
 
 mod access;
 mod activity;
+mod admin;
+mod admin_board;
+mod admin_people;
 mod backup;
 mod cli;
 mod codes;

@@ -181,4 +181,5 @@ pub(super) const WORDS: Words = Words {
         to_page: "Back to the page",
         request: "Request {0}",
     },
+    admin: super::admin::en::WORDS,
 };

@@ -181,4 +181,5 @@ pub(super) const WORDS: Words = Words {
         to_page: "페이지로 돌아가기",
         request: "요청 번호 {0}",
     },
+    admin: super::admin::ko::WORDS,
 };

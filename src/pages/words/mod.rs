@@ -16,12 +16,14 @@ macro_rules! words {
 
         impl $group {
             #[cfg(test)]
-            fn each(&self) -> Vec<(&'static str, &'static str)> {
+            pub(in crate::pages) fn each(&self) -> Vec<(&'static str, &'static str)> {
                 vec![$((concat!(stringify!($group), ".", stringify!($text)), self.$text)),*]
             }
         }
     )*};
 }
+
+pub(in crate::pages) mod admin;
 
 words! {
     /// What stands around every page.
@@ -87,6 +89,7 @@ pub(super) struct Words {
     pub(super) people: People,
     pub(super) me: Me,
     pub(super) trouble: Trouble,
+    pub(super) admin: admin::Words,
 }
 
 impl Words {
@@ -111,6 +114,7 @@ impl Words {
             self.people.each(),
             self.me.each(),
             self.trouble.each(),
+            self.admin.each(),
         ]
         .concat()
     }
