@@ -16,6 +16,7 @@ use crate::pulse::Pulse;
 use crate::purchases::Purchases;
 use crate::stock::StockRoom;
 use crate::store::Db;
+use crate::upkeep::Backups;
 use crate::users::Users;
 
 /// Everything that a face (HTTP, the command line) can call.
@@ -48,6 +49,8 @@ pub struct App {
     pub pulse: Arc<Pulse>,
     /// The audit.
     pub auditor: Arc<Auditor>,
+    /// Backups that the server makes by itself.
+    pub backups: Arc<Backups>,
 }
 
 impl App {
@@ -89,6 +92,7 @@ impl App {
             auditor: Auditor::new(db.clone(), Arc::clone(&clock)),
             traffic,
             activity,
+            backups: Backups::new(&config.db, &config.backup, Arc::clone(&clock))?,
             config: config.clone(),
             ledger,
             db,

@@ -13,7 +13,7 @@
 //! | module | is about |
 //! | --- | --- |
 //! | [`kernel`] | ids, money, time, pages, who is asking, errors; knows nobody |
-//! | [`store`] | the door to the database: one writer, a pool of readers, migrations, the cache; no word of the domain |
+//! | [`store`] | the door to the database: one writer, a pool of readers, migrations, the cache, copies; no word of the domain |
 //! | [`ledger`] | rules and decisions (pure), engine, live board, SQLite adapter, audit (independent of the rules) |
 //! | [`users`] | accounts, sessions, tokens, password hashing on its own threads; codes by mail, profile images |
 //! | [`products`] | the catalogue and its sale windows, cached |
@@ -23,6 +23,7 @@
 //! | [`activity`] | posts, comments, likes, follows, and the log of all of it |
 //! | [`newsfeed`] | feeds and activities as pages, from memory, and as a stream: a face of the activity |
 //! | [`audit`] | every room's proof of its invariants in one, and one at a time |
+//! | [`upkeep`] | the database as a whole: backups and their schedule, restoring one, checks, figures |
 //! | [`pulse`] | how the sale goes, second by second, in memory: what the admin's board shows |
 //! | [`pages`] | the web pages, and the admin's: templates, texts and assets in the binary; parse, call one service method, render |
 //! | [`http`] | what handlers share: routes that can be listed, extractors, problem documents, pages, and the counters of traffic |
@@ -107,4 +108,5 @@ pub mod server;
 pub mod stock;
 pub mod store;
 pub mod target;
+pub mod upkeep;
 pub mod users;

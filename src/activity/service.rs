@@ -12,8 +12,8 @@ use crate::kernel::clock::Clock;
 use crate::kernel::error::Error;
 use crate::kernel::ids::{ActivityId, CommentId, PostId, UserId};
 use crate::kernel::page::{Cursors, Page, PageRequest};
-use crate::store::Db;
 use crate::store::proof::Check;
+use crate::store::{Conn, Db};
 
 const MY_POSTS: Cursors = Cursors("posts");
 const LIKED_POSTS: Cursors = Cursors("liked-posts");
@@ -252,7 +252,15 @@ impl Activity {
     /// # Errors
     /// When the database can't be read.
     pub async fn audit(db: &Db) -> Result<Vec<Check>, Error> {
-        db.read(audit::audit).await
+        db.read(Self::prove).await
+    }
+
+    /// The same for whoever has a snapshot.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub(crate) fn prove(conn: &Conn<'_>) -> Result<Vec<Check>, Error> {
+        audit::audit(conn)
     }
 }
 

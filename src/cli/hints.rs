@@ -43,6 +43,19 @@ fn of_database(code: &str) -> Option<&'static str> {
         "schema_newer" => "Use the preorder that wrote it, or name another database with --db sqlite:PATH.",
         "sqlite_too_old" => "Build it with the SQLite that it brings along.",
         "busy" | "database_locked" => "Try again in a moment; another process may be at work on this database.",
+        "database_missing" => "Name another with --db sqlite:PATH, or make it: 'preorder db migrate'.",
+        "database_in_use" => "End every program that works on it, then try again.",
+        "backup_exists" => "Name another file, or replace it with --force.",
+        "backup_target_in_use" => "Name another file.",
+        "backup_unwritable" => "Name a file in a folder that is there and that you may write to.",
+        "backup_failed" => "Look at the disk and at who may read the file, then try again.",
+        "backup_missing" => "Name a file that 'preorder db backup' made and that you may read.",
+        "backup_foreign" | "backup_in_use" => "Name a file that 'preorder db backup' made.",
+        "backup_truncated" | "backup_altered" | "backup_damaged" => {
+            "The database that is there was not changed. Get the backup anew from where it is kept, or take an older one; of a \
+             database, 'preorder db check' tells more."
+        }
+        "backup_unavailable" => "'preorder config show' lists what is set under backup.",
         "storage_full" => "Free some space and try again.",
         "storage_failed" => "A full disk can look like this: free some space, or mend the disk, then try again.",
         "jwt_secret_unavailable" | "jwt_secret_too_short" => {

@@ -47,6 +47,8 @@ macro_rules! secret {
     };
 }
 
+pub(super) use {secret, text};
+
 pub(super) const SIGNUP_VERIFIED_EMAIL: Setting = Setting {
     key: "signup.verified_email",
     doc: "Whether only those may sign up who proved by a code that they read the address's mail.",
@@ -149,17 +151,20 @@ pub(super) const MEDIA: Setting = Setting {
     form: Form::Text {
         allowed: MEDIA_URL,
         set: |config, text| media_url(text).map(|url| config.media.url = url),
-        get: |config| {
-            Some(match &config.media.url {
-                MediaUrl::Folder(path) => format!("file:{}", path.display()),
-                MediaUrl::S3 { bucket, prefix } if prefix.is_empty() => format!("s3://{bucket}"),
-                MediaUrl::S3 { bucket, prefix } => format!("s3://{bucket}/{prefix}"),
-            })
-        },
+        get: |config| Some(written(&config.media.url)),
     },
 };
 
-const ENDPOINT: &str = "http://HOST:PORT or https://HOST, or nothing for Amazon's own";
+/// An address as it is written.
+pub(super) fn written(url: &MediaUrl) -> String {
+    match url {
+        MediaUrl::Folder(path) => format!("file:{}", path.display()),
+        MediaUrl::S3 { bucket, prefix } if prefix.is_empty() => format!("s3://{bucket}"),
+        MediaUrl::S3 { bucket, prefix } => format!("s3://{bucket}/{prefix}"),
+    }
+}
+
+pub(super) const ENDPOINT: &str = "http://HOST:PORT or https://HOST, or nothing for Amazon's own";
 
 pub(super) const S3_ENDPOINT: Setting = Setting {
     key: "media.s3_endpoint",
@@ -187,7 +192,7 @@ pub(super) const S3_SECRET_KEY: Setting =
     secret!("media.s3_secret_key", media.s3_secret_key, "The secret that belongs to the access key.");
 
 /// Reads `file:FOLDER`, `file://FOLDER` and `s3://BUCKET/PREFIX`.
-fn media_url(text: &str) -> Result<MediaUrl, &'static str> {
+pub(super) fn media_url(text: &str) -> Result<MediaUrl, &'static str> {
     if let Some(place) = text.strip_prefix("s3://") {
         let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
         let is_bucket = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::Value as Json;
 
-use super::{CacheKind, Config, ProviderKind, Secret, accounts};
+use super::{CacheKind, Config, ProviderKind, Secret, accounts, backups};
 use crate::store::Location;
 use crate::target::TARGETS_ALLOWED;
 
@@ -222,6 +222,18 @@ pub static SETTINGS: &[Setting] = &[
     accounts::S3_REGION,
     accounts::S3_ACCESS_KEY,
     accounts::S3_SECRET_KEY,
+    backups::URL,
+    whole!(
+        "backup.every_minutes",
+        1..=525_600,
+        backup.every_minutes,
+        "How much time is between two of these backups, in minutes."
+    ),
+    whole!("backup.keep", 1..=100_000, backup.keep, "How many of these backups are kept; older ones are deleted."),
+    backups::S3_ENDPOINT,
+    backups::S3_REGION,
+    backups::S3_ACCESS_KEY,
+    backups::S3_SECRET_KEY,
     Setting {
         key: "payment.provider",
         doc: "Who takes the money; simulated takes none and draws outcomes from a seed.",

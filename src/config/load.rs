@@ -213,11 +213,17 @@ fn joint_faults(config: &Config) -> Vec<Fault> {
             "Set mail.smtp.password or mail.smtp.password_file.".to_owned(),
         ));
     }
-    if config.media.s3_access_key.is_some() != config.media.s3_secret_key.is_some() {
-        faults.push(Fault::joint(
-            "Of media.s3_access_key and media.s3_secret_key one is set without the other.".to_owned(),
-            "Set both, or neither for the machine's own role.".to_owned(),
-        ));
+    let (media, backup) = (&config.media, &config.backup);
+    for (section, id, secret) in [
+        ("media", &media.s3_access_key, &media.s3_secret_key),
+        ("backup", &backup.s3_access_key, &backup.s3_secret_key),
+    ] {
+        if id.is_some() != secret.is_some() {
+            faults.push(Fault::joint(
+                format!("Of {section}.s3_access_key and {section}.s3_secret_key one is set without the other."),
+                "Set both, or neither for the machine's own role.".to_owned(),
+            ));
+        }
     }
     faults
 }

@@ -5,6 +5,7 @@
 //! remembers where each came from. [`Sources::gather`] is the only place in the program that reads the environment.
 
 mod accounts;
+mod backups;
 mod keys;
 mod load;
 mod sources;
@@ -44,6 +45,8 @@ pub struct Config {
     pub mail: MailConfig,
     /// Profile images.
     pub media: MediaConfig,
+    /// Backups that the server makes by itself.
+    pub backup: BackupConfig,
     /// The payment provider.
     pub payment: PaymentConfig,
     /// What a password hash costs.
@@ -170,7 +173,26 @@ pub struct MediaConfig {
     pub s3_secret_key: Option<Secret>,
 }
 
-/// Where profile images are.
+/// Backups that the server makes by itself.
+#[derive(Debug, Clone)]
+pub struct BackupConfig {
+    /// Where they are kept; none are made without it.
+    pub url: Option<MediaUrl>,
+    /// How much time is between two of them, in minutes.
+    pub every_minutes: u32,
+    /// How many are kept.
+    pub keep: usize,
+    /// The server that speaks S3; Amazon's own when it is empty.
+    pub s3_endpoint: String,
+    /// The bucket's region.
+    pub s3_region: String,
+    /// Who asks.
+    pub s3_access_key: Option<Secret>,
+    /// How that is proven.
+    pub s3_secret_key: Option<Secret>,
+}
+
+/// Where profile images or backups are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MediaUrl {
     /// In a folder, made when it is missing.
@@ -262,6 +284,7 @@ impl Default for Config {
             signup_verified_email: false,
             mail: MailConfig::default(),
             media: MediaConfig::default(),
+            backup: BackupConfig::default(),
             payment: PaymentConfig {
                 provider: ProviderKind::Simulated,
                 simulated: SimulatedConfig { abandon_rate: 0.2, decline_rate: 0.2, latency_ms: 0, seed: 1 },
@@ -310,6 +333,20 @@ impl Default for MediaConfig {
     fn default() -> Self {
         Self {
             url: MediaUrl::Folder(PathBuf::from("data/media")),
+            s3_endpoint: String::new(),
+            s3_region: "us-east-1".to_owned(),
+            s3_access_key: None,
+            s3_secret_key: None,
+        }
+    }
+}
+
+impl Default for BackupConfig {
+    fn default() -> Self {
+        Self {
+            url: None,
+            every_minutes: 60,
+            keep: 24,
             s3_endpoint: String::new(),
             s3_region: "us-east-1".to_owned(),
             s3_access_key: None,

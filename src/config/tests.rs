@@ -192,6 +192,27 @@ fn media_addresses() {
 }
 
 #[test]
+fn backup_addresses() {
+    let backup = |file: &str| Settings::load(&sources(file, &[], &[])).unwrap().config.backup;
+    assert_eq!(backup("").url, None);
+    assert_eq!(backup("backup.url = ''").url, None);
+    assert_eq!(backup("backup.url = 'file:/b'").url, Some(MediaUrl::Folder(PathBuf::from("/b"))));
+    let bucket = MediaUrl::S3 { bucket: "shop".to_owned(), prefix: "a".to_owned() };
+    assert_eq!(backup("backup.url = 's3://shop/a'").url, Some(bucket));
+    for (file, start) in [
+        ("backup.url = 'backups'", "Setting backup.url: \"backups\""),
+        ("backup.keep = 0", "Setting backup.keep: 0"),
+        ("backup.every_minutes = 0", "Setting backup.every_minutes: 0"),
+        ("backup.s3_endpoint = 'minio:9000'", "Setting backup.s3_endpoint"),
+        ("backup.s3_secret_key = 'horse'", "Of backup.s3_access_key and backup.s3_secret_key one is set"),
+    ] {
+        let faults = faults(file, &[]);
+        let what = faults[0].what.replace('\'', "\"");
+        assert!(faults.len() == 1 && what.starts_with(start) && !what.contains("horse"), "{file}: {faults:?}");
+    }
+}
+
+#[test]
 fn sqlite_addresses() {
     for (text, path) in
         [("sqlite:a/b.db", "a/b.db"), ("sqlite:/a.db", "/a.db"), ("sqlite://a.db", "a.db"), ("sqlite:///a.db", "/a.db")]

@@ -142,6 +142,7 @@ pub async fn serve(
     let mut followers = JoinSet::new(); // its end aborts them
     followers.spawn(Arc::clone(&app.users).follow());
     followers.spawn(Arc::clone(&app.users).keep_tidy());
+    followers.spawn(Arc::clone(&app.backups).keep_making());
     app.ledger.keep_current();
     app.products.keep_current();
     app.newsfeed.keep_current();

@@ -1,5 +1,6 @@
 //! Schema changes, embedded in the binary and counted in SQLite's `user_version`.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use rusqlite::Connection;
@@ -29,7 +30,13 @@ const MIGRATIONS: &[&str] = &[
 pub const SCHEMA_VERSION: usize = MIGRATIONS.len();
 
 /// The header's mark of this program's files, as the first migration sets it.
-const APPLICATION_ID: i64 = 0x7072_6f72;
+pub(super) const APPLICATION_ID: i64 = 0x7072_6f72;
+
+/// The tables of ANALYZE, as SQLite makes them.
+const STATISTICS: [(&str, &str); 2] = [
+    ("table sqlite_stat1", "CREATE TABLE sqlite_stat1(tbl,idx,stat)"),
+    ("table sqlite_stat4", "CREATE TABLE sqlite_stat4(tbl,idx,neq,nlt,ndlt,sample)"),
+];
 
 /// Whether a file is this program's, or empty. Another program's must be left as it is.
 pub(super) fn is_ours(connection: &mut Connection) -> Result<bool, StoreError> {
@@ -48,9 +55,7 @@ pub(super) fn is_ours(connection: &mut Connection) -> Result<bool, StoreError> {
 /// When the database is newer than this program, or older and another server runs on it; when a statement fails.
 pub(super) fn run(connection: &mut Connection, path: &Path, served: bool) -> Result<(), Fault> {
     let version = version(connection)?;
-    if version > SCHEMA_VERSION {
-        return Err(newer(Kind::Conflict, version).into());
-    }
+    not_newer(version)?;
     if version == SCHEMA_VERSION {
         return Ok(());
     }
@@ -77,6 +82,36 @@ pub(crate) fn still_known(connection: &Connection) -> Result<(), Error> {
         version if version > SCHEMA_VERSION => Err(newer(Kind::Busy, version).retry_after_s(60)),
         _ => Ok(()),
     }
+}
+
+/// Refuses a schema that only a newer program knows.
+pub(super) fn not_newer(version: usize) -> Result<(), Error> {
+    if version > SCHEMA_VERSION { Err(newer(Kind::Conflict, version)) } else { Ok(()) }
+}
+
+/// What is in a database that the migrations up to `version` do not make, or is missing; `None` when it is theirs exactly.
+pub(super) fn difference(connection: &Connection, version: usize) -> Result<Option<String>, StoreError> {
+    let ours = Connection::open_in_memory()?;
+    give_functions(&ours)?;
+    for sql in &MIGRATIONS[..version] {
+        ours.execute_batch(sql)?;
+    }
+    let (ours, mut found) = (schema(&ours)?, schema(connection)?);
+    // What ANALYZE makes, whoever ran it, tells the planner of numbers of rows and nothing else.
+    found.retain(|name, sql| !STATISTICS.contains(&(name.as_str(), sql.as_str())));
+    let more = found.iter().find(|(name, sql)| ours.get(*name) != Some(sql)).map(|(name, _)| {
+        let how = if ours.contains_key(name) { "is another than it should be" } else { "should not be there" };
+        format!("the {name} {how}")
+    });
+    let less = || ours.keys().find(|name| !found.contains_key(*name)).map(|name| format!("the {name} is missing"));
+    Ok(more.or_else(less))
+}
+
+/// Tables, indexes, triggers and views by kind and name, with what makes them.
+fn schema(connection: &Connection) -> Result<BTreeMap<String, String>, StoreError> {
+    let mut rows = connection.prepare("SELECT type || ' ' || name, coalesce(sql, '') FROM sqlite_schema")?;
+    let rows = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 fn newer(kind: Kind, version: usize) -> Error {
@@ -113,7 +148,7 @@ fn give_functions(connection: &Connection) -> rusqlite::Result<()> {
     })
 }
 
-fn version(connection: &Connection) -> Result<usize, StoreError> {
+pub(super) fn version(connection: &Connection) -> Result<usize, StoreError> {
     let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     Ok(usize::try_from(version).unwrap_or(usize::MAX))
 }

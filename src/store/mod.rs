@@ -4,16 +4,22 @@
 //! threads, never on the async ones. The SQLite driver is one writer connection (every write of the process goes through
 //! it, in order; those that wait together share a transaction) and a pool of readers that each see one snapshot.
 
+pub(crate) mod backup;
 pub mod cache;
 mod checkpoint;
 mod concerns;
 mod conn;
+mod facts;
 mod fault;
+mod header;
+pub(crate) mod inspect;
 mod lock;
 pub mod memory;
 mod migrate;
 mod open;
+pub(crate) mod pace;
 pub mod proof;
+pub(crate) mod restore;
 pub(crate) mod sqlite;
 mod value;
 mod writer;
@@ -24,8 +30,11 @@ use std::time::Duration;
 
 pub use concerns::{Scope, Subject};
 pub use conn::Conn;
+pub use facts::{Pages, TableRows};
+pub use inspect::Faults;
 pub use lock::ServerLock;
 pub use migrate::SCHEMA_VERSION;
+pub use pace::Pace;
 use tokio::sync::watch;
 pub(crate) use value::bind;
 pub use value::{Row, Value};
@@ -192,6 +201,14 @@ pub enum StoreError {
     Failed(String),
     /// Anything else.
     Other(String),
+}
+
+impl StoreError {
+    /// The database's own words.
+    pub(crate) fn told(&self) -> &str {
+        let (Self::Duplicate(why) | Self::Locked(why) | Self::Full(why) | Self::Failed(why) | Self::Other(why)) = self;
+        why
+    }
 }
 
 impl From<StoreError> for Error {

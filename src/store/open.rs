@@ -148,7 +148,7 @@ fn configure(connection: &Connection, cache_kib: i32) -> Result<(), StoreError> 
     Ok(())
 }
 
-fn not_ours(path: &Path) -> Error {
+pub(super) fn not_ours(path: &Path) -> Error {
     let detail = Text::made(
         format!("{} is another program's database; it was left as it is.", path.display()),
         format!("{}은(는) 다른 프로그램의 데이터베이스입니다. 변경하지 않았습니다.", path.display()),
@@ -156,7 +156,7 @@ fn not_ours(path: &Path) -> Error {
     Error::new(Kind::Conflict, "database_foreign", detail)
 }
 
-fn cannot_open(path: &Path, error: &StoreError) -> Error {
+pub(super) fn cannot_open(path: &Path, error: &StoreError) -> Error {
     if let StoreError::Locked(why) = error {
         let detail = Text::made(
             format!("Another process keeps the database {} locked.", path.display()),
@@ -164,11 +164,7 @@ fn cannot_open(path: &Path, error: &StoreError) -> Error {
         );
         return Error::new(Kind::Busy, "database_locked", detail).because(why.as_str()).retry_after_s(1);
     }
-    let (StoreError::Other(why)
-    | StoreError::Failed(why)
-    | StoreError::Locked(why)
-    | StoreError::Full(why)
-    | StoreError::Duplicate(why)) = error;
+    let why = error.told();
     let code = match error {
         StoreError::Failed(_) => "storage_failed",
         StoreError::Full(_) => "storage_full",
@@ -179,6 +175,14 @@ fn cannot_open(path: &Path, error: &StoreError) -> Error {
         format!("데이터베이스 {}를 열 수 없습니다: {why}", path.display()),
     );
     Error::new(Kind::Conflict, code, detail)
+}
+
+/// The refusal of a copy that could not be made from the file at `path`.
+pub(super) fn cannot_copy(path: &Path, error: &StoreError) -> Error {
+    let (path, why) = (path.display(), error.told());
+    let detail =
+        Text::made(format!("{path} can't be copied: {why}."), format!("{path}을(를) 복사할 수 없습니다: {why}"));
+    Error::new(Kind::Conflict, "backup_failed", detail)
 }
 
 #[cfg(test)]

@@ -107,3 +107,29 @@ async fn a_sale_on_a_full_disk_waits_for_space_and_loses_nothing() {
     let stock = server.anonymous().get("/products/p/stock").await.ok(200);
     assert_eq!((&stock["sold"], &stock["held"]), (&json!(bought.len()), &json!(0)));
 }
+
+#[test]
+fn a_backup_and_a_restore_that_the_disk_has_no_room_for_leave_nothing() {
+    let shell = Shell::new();
+    // The database is elsewhere; what is left on the small disk takes a part of a copy.
+    let script = format!(
+        "DB=sqlite:../shop.db; {PREORDER} seed --users 20000 -q --db $DB > /dev/null && \
+         {PREORDER} db backup ../good.db -q --db $DB > /dev/null && head -c 3m /dev/zero > filler; \
+         {PREORDER} db backup copy.db --db $DB; echo backup $?; \
+         {PREORDER} db restore ../good.db --db sqlite:shop.db; echo restore $?; ls -A; \
+         rm filler && mount -o remount,size=64m . && {PREORDER} db backup copy.db -q --db $DB > /dev/null && \
+         {PREORDER} db restore copy.db -q --db sqlite:shop.db > /dev/null && {PREORDER} audit -q --db sqlite:shop.db > /dev/null"
+    );
+    let Some(mut command) = on_small_disk(&shell, "4m", &script) else { return };
+    let output = command.output().unwrap();
+    let text = seen("db", &output);
+    assert!(output.status.success(), "{text}");
+    assert_eq!(
+        String::from_utf8(output.stdout).unwrap(),
+        "backup 1\nrestore 1\nfiller\nshop.db.server-lock\n",
+        "{text}"
+    );
+    let full = "error: The server's disk is full; nothing was changed. Free some space and try again.\n\
+                hint: Free some space and try again.\n";
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), full.repeat(2));
+}

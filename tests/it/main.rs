@@ -6,6 +6,7 @@ mod activity;
 mod admin;
 mod admin_board;
 mod admin_people;
+mod backup;
 mod cli;
 mod codes;
 mod community;

@@ -1,7 +1,8 @@
 //! The command line as its users see it: exit code, stdout and stderr together.
 
 mod audit;
-mod orders;
+mod db;
+pub(crate) mod orders;
 mod products;
 mod seed;
 mod users;
@@ -19,9 +20,15 @@ fn help() {
     for group in ["db", "config", "user", "product", "order", "seed", "serve", "audit", "completions"] {
         insta::assert_snapshot!(format!("help_{group}"), plain(format!("{group} --help")));
     }
-    for (group, command) in
-        [("user", "add"), ("user", "token"), ("product", "add"), ("product", "edit"), ("order", "export")]
-    {
+    for (group, command) in [
+        ("db", "backup"),
+        ("db", "restore"),
+        ("user", "add"),
+        ("user", "token"),
+        ("product", "add"),
+        ("product", "edit"),
+        ("order", "export"),
+    ] {
         insta::assert_snapshot!(format!("help_{group}_{command}"), plain(format!("{group} {command} --help")));
     }
 }

@@ -13,7 +13,7 @@ use crate::support::{Shell, hidden};
 
 /// A shop with an order in every state, for buyer 1: the first is completed (and has a key), then held, declined,
 /// refunded.
-pub(super) async fn shop_with_orders() -> (Shell, Vec<String>) {
+pub(crate) async fn shop_with_orders() -> (Shell, Vec<String>) {
     let shell = Shell::new();
     shell.ok("seed --users 2");
     shell.ok("product add --id p --name P --type reservation --price 1000 --stock 10 --per-buyer-limit 2 --hold-seconds 3600");
