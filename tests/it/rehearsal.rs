@@ -64,6 +64,17 @@ fn refused(shell: &Shell, line: &str) -> String {
 }
 
 #[test]
+fn a_demo_that_is_watched_waits_before_and_after() {
+    let shell = Shell::new();
+    let told = shell.typed("demo --buyers 30 --stock 5 --watch", "\n\n");
+    let at = |words: &str| told.find(words).unwrap_or_else(|| panic!("no '{words}' in {told}"));
+    let (before, after) = (at("press Enter to let the crowd in."), at("Press Enter to stop the server"));
+    assert!(before < after, "{told}");
+    at("/admin signed in as admin@preorder.example");
+    at("PASS:");
+}
+
+#[test]
 fn a_demo_sells_out_and_nothing_more() {
     let shell = Shell::new();
     let report = passes(&shell, "demo --buyers 300 --stock 20 --json");
