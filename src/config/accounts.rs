@@ -47,7 +47,26 @@ macro_rules! secret {
     };
 }
 
-pub(super) use {secret, text};
+pub(super) const ENDPOINT: &str = "http://HOST:PORT or https://HOST, or nothing for Amazon's own";
+
+/// The address of a server that speaks S3, or nothing.
+macro_rules! endpoint {
+    ($key:literal, $($field:ident).+, $doc:literal) => {
+        Setting { key: $key, doc: $doc, secret: false, form: Form::Text {
+            allowed: ENDPOINT,
+            set: |config, text| {
+                if !text.is_empty() && !is_url(text, &["http", "https"]) {
+                    return Err(ENDPOINT);
+                }
+                text.clone_into(&mut config.$($field).+);
+                Ok(())
+            },
+            get: |config| Some(config.$($field).+.clone()),
+        } }
+    };
+}
+
+pub(super) use {endpoint, secret, text};
 
 pub(super) const SIGNUP_VERIFIED_EMAIL: Setting = Setting {
     key: "signup.verified_email",
@@ -164,24 +183,8 @@ pub(super) fn written(url: &MediaUrl) -> String {
     }
 }
 
-pub(super) const ENDPOINT: &str = "http://HOST:PORT or https://HOST, or nothing for Amazon's own";
-
-pub(super) const S3_ENDPOINT: Setting = Setting {
-    key: "media.s3_endpoint",
-    doc: "The server that speaks S3, when it is not Amazon's.",
-    secret: false,
-    form: Form::Text {
-        allowed: ENDPOINT,
-        set: |config, text| {
-            if !text.is_empty() && !is_url(text, &["http", "https"]) {
-                return Err(ENDPOINT);
-            }
-            text.clone_into(&mut config.media.s3_endpoint);
-            Ok(())
-        },
-        get: |config| Some(config.media.s3_endpoint.clone()),
-    },
-};
+pub(super) const S3_ENDPOINT: Setting =
+    endpoint!("media.s3_endpoint", media.s3_endpoint, "The server that speaks S3, when it is not Amazon's.");
 pub(super) const S3_REGION: Setting = text!("media.s3_region", media.s3_region, "The region of the S3 bucket.");
 pub(super) const S3_ACCESS_KEY: Setting = secret!(
     "media.s3_access_key",

@@ -1,7 +1,7 @@
 //! Settings of the backups that the server makes by itself.
 
 use super::Secret;
-use super::accounts::{ENDPOINT, media_url, secret, text, written};
+use super::accounts::{ENDPOINT, endpoint, media_url, secret, text, written};
 use super::keys::{Form, Setting, is_url};
 
 const BACKUP_URL: &str =
@@ -22,22 +22,11 @@ pub(super) const URL: Setting = Setting {
     },
 };
 
-pub(super) const S3_ENDPOINT: Setting = Setting {
-    key: "backup.s3_endpoint",
-    doc: "The server that speaks S3 for backups, when it is not Amazon's.",
-    secret: false,
-    form: Form::Text {
-        allowed: ENDPOINT,
-        set: |config, text| {
-            if !text.is_empty() && !is_url(text, &["http", "https"]) {
-                return Err(ENDPOINT);
-            }
-            text.clone_into(&mut config.backup.s3_endpoint);
-            Ok(())
-        },
-        get: |config| Some(config.backup.s3_endpoint.clone()),
-    },
-};
+pub(super) const S3_ENDPOINT: Setting = endpoint!(
+    "backup.s3_endpoint",
+    backup.s3_endpoint,
+    "The server that speaks S3 for backups, when it is not Amazon's."
+);
 pub(super) const S3_REGION: Setting =
     text!("backup.s3_region", backup.s3_region, "The region of the bucket for backups.");
 pub(super) const S3_ACCESS_KEY: Setting = secret!(

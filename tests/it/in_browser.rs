@@ -4,7 +4,7 @@ use preorder::kernel::actor::Role;
 use preorder::products::ProductDraft;
 use thirtyfour::Key;
 
-use crate::support::chromium::{Looks, Window};
+use crate::support::chromium::{Looks, Window, tours};
 use crate::support::{PASSWORD, TestApp, all_pay, general, id, reservation};
 
 /// Somebody comes for the first time, buys at once, orders and pays in two steps, gives one order back.
@@ -202,22 +202,4 @@ async fn tour(looks: Looks) {
     }
 }
 
-macro_rules! tours {
-    ($($name:ident: $width:literal, $dark:literal, $language:literal;)*) => {
-        $(#[tokio::test]
-        async fn $name() {
-            tour(Looks { width: $width, dark: $dark, language: $language, ..Looks::default() }).await;
-        })*
-    };
-}
-
-tours! {
-    every_page_wide_light_english: 1_280, false, "en";
-    every_page_wide_light_korean: 1_280, false, "ko";
-    every_page_wide_dark_english: 1_280, true, "en";
-    every_page_wide_dark_korean: 1_280, true, "ko";
-    every_page_narrow_light_english: 360, false, "en";
-    every_page_narrow_light_korean: 360, false, "ko";
-    every_page_narrow_dark_english: 360, true, "en";
-    every_page_narrow_dark_korean: 360, true, "ko";
-}
+tours!(tour);

@@ -2,7 +2,7 @@
 
 use preorder::kernel::actor::Role;
 
-use crate::support::chromium::{Looks, Window};
+use crate::support::chromium::{Looks, Window, tours};
 use crate::support::{Member, PASSWORD, TestApp, all_pay, id, reservation};
 
 /// A shop with an admin, whose browser is signed in.
@@ -114,22 +114,4 @@ async fn tour(looks: Looks) {
     }
 }
 
-macro_rules! tours {
-    ($($name:ident: $width:literal, $dark:literal, $language:literal;)*) => {
-        $(#[tokio::test]
-        async fn $name() {
-            tour(Looks { width: $width, dark: $dark, language: $language, ..Looks::default() }).await;
-        })*
-    };
-}
-
-tours! {
-    every_page_wide_light_english: 1_280, false, "en";
-    every_page_wide_light_korean: 1_280, false, "ko";
-    every_page_wide_dark_english: 1_280, true, "en";
-    every_page_wide_dark_korean: 1_280, true, "ko";
-    every_page_narrow_light_english: 360, false, "en";
-    every_page_narrow_light_korean: 360, false, "ko";
-    every_page_narrow_dark_english: 360, true, "en";
-    every_page_narrow_dark_korean: 360, true, "ko";
-}
+tours!(tour);

@@ -43,6 +43,29 @@ impl Looks {
     }
 }
 
+/// Tests that go on a `tour` of a file's pages in each of the looks: wide and narrow, light and dark, in both languages.
+macro_rules! tours {
+    ($tour:path) => {
+        $crate::support::chromium::tours! { $tour;
+            every_page_wide_light_english: 1_280, false, "en";
+            every_page_wide_light_korean: 1_280, false, "ko";
+            every_page_wide_dark_english: 1_280, true, "en";
+            every_page_wide_dark_korean: 1_280, true, "ko";
+            every_page_narrow_light_english: 360, false, "en";
+            every_page_narrow_light_korean: 360, false, "ko";
+            every_page_narrow_dark_english: 360, true, "en";
+            every_page_narrow_dark_korean: 360, true, "ko";
+        }
+    };
+    ($tour:path; $($name:ident: $width:literal, $dark:literal, $language:literal;)*) => {
+        $(#[tokio::test]
+        async fn $name() {
+            $tour(Looks { width: $width, dark: $dark, language: $language, ..Looks::default() }).await;
+        })*
+    };
+}
+pub(crate) use tours;
+
 /// A window of a browser, on a shop; it ends with this.
 pub(crate) struct Window {
     driver: WebDriver,
