@@ -13,7 +13,7 @@
 //! | module | is about |
 //! | --- | --- |
 //! | [`kernel`] | ids, money, time, pages, who is asking, errors; knows nobody |
-//! | [`store`] | the door to the database: one writer, a pool of readers, migrations, the cache, copies; no word of the domain |
+//! | [`store`] | the door to the database: one writer, a pool of readers, migrations, the cache, copies, S3 buckets; no word of the domain |
 //! | [`ledger`] | rules and decisions (pure), engine, live board, SQLite adapter, audit (independent of the rules) |
 //! | [`users`] | accounts, sessions, tokens, password hashing on its own threads; codes by mail, profile images |
 //! | [`products`] | the catalogue and its sale windows, cached |

@@ -5,6 +5,7 @@
 //! it, in order; those that wait together share a transaction) and a pool of readers that each see one snapshot.
 
 pub(crate) mod backup;
+mod bucket;
 pub mod cache;
 mod checkpoint;
 mod concerns;
@@ -28,6 +29,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use bucket::Bucket;
 pub use concerns::{Scope, Subject};
 pub use conn::Conn;
 pub use facts::{Pages, TableRows};

@@ -6,14 +6,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use object_store::aws::AmazonS3Builder;
 use object_store::path::Path as Key;
-use object_store::prefix::PrefixStore;
-use object_store::{ClientOptions, ObjectStore, ObjectStoreExt as _, RetryConfig, WriteMultipart};
+use object_store::{ObjectStore, ObjectStoreExt as _, WriteMultipart};
 
 use super::rules;
 use crate::config::{BackupConfig, MediaUrl};
 use crate::kernel::error::{Error, Kind, Text};
+use crate::store::Bucket;
 
 /// How long the bucket may take to let itself be connected to, and for one part of a backup.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -123,21 +122,10 @@ fn names_in(folder: &Path) -> std::io::Result<Vec<String>> {
     Ok(names)
 }
 
-fn bucket(config: &BackupConfig, bucket: &str, prefix: &str) -> Result<Arc<dyn ObjectStore>, Error> {
-    let options = ClientOptions::new().with_connect_timeout(CONNECT_TIMEOUT).with_timeout(REQUEST_TIMEOUT);
-    let mut builder = AmazonS3Builder::new()
-        .with_bucket_name(bucket)
-        .with_region(&config.s3_region)
-        .with_retry(RetryConfig { max_retries: 2, retry_timeout: REQUEST_TIMEOUT, ..RetryConfig::default() })
-        .with_client_options(options.with_allow_http(config.s3_endpoint.starts_with("http://")));
-    if !config.s3_endpoint.is_empty() {
-        builder = builder.with_endpoint(&config.s3_endpoint);
-    }
-    if let (Some(id), Some(secret)) = (&config.s3_access_key, &config.s3_secret_key) {
-        builder = builder.with_access_key_id(&**id).with_secret_access_key(&**secret);
-    }
-    let store = builder.build().map_err(unavailable)?;
-    Ok(if prefix.is_empty() { Arc::new(store) } else { Arc::new(PrefixStore::new(store, prefix)) })
+fn bucket(config: &BackupConfig, name: &str, prefix: &str) -> Result<Arc<dyn ObjectStore>, Error> {
+    let keys = config.s3_access_key.as_deref().zip(config.s3_secret_key.as_deref());
+    let bucket = Bucket { name, prefix, endpoint: &config.s3_endpoint, region: &config.s3_region, keys };
+    bucket.open(CONNECT_TIMEOUT, REQUEST_TIMEOUT).map_err(unavailable)
 }
 
 fn unavailable(error: impl std::fmt::Display) -> Error {

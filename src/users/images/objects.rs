@@ -5,22 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::BoxStream;
-use object_store::aws::AmazonS3Builder;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
-use object_store::prefix::PrefixStore;
-use object_store::{ClientOptions, ObjectStore, ObjectStoreExt as _, RetryConfig};
+use object_store::{ObjectStore, ObjectStoreExt as _};
 use tokio::sync::OnceCell;
 
 use crate::config::{MediaConfig, MediaUrl};
 use crate::kernel::error::{Error, Kind, Text};
+use crate::store::Bucket;
 
 /// How long the bucket may take to let itself be connected to, and for one request.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-/// How often, and for how long, a request to the bucket is tried again.
-const RETRIES_MAX: usize = 2;
-const RETRY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// An object on its way to a reader.
 pub(super) struct Object {
@@ -155,21 +151,10 @@ fn open_folder(path: &FilePath, make: bool) -> Result<Arc<dyn ObjectStore>, Miss
     Ok(Arc::new(store.with_fsync(true)))
 }
 
-fn bucket(config: &MediaConfig, bucket: &str, prefix: &str) -> Result<Arc<dyn ObjectStore>, Error> {
-    let options = ClientOptions::new().with_connect_timeout(CONNECT_TIMEOUT).with_timeout(REQUEST_TIMEOUT);
-    let mut builder = AmazonS3Builder::new()
-        .with_bucket_name(bucket)
-        .with_region(&config.s3_region)
-        .with_retry(RetryConfig { max_retries: RETRIES_MAX, retry_timeout: RETRY_TIMEOUT, ..RetryConfig::default() })
-        .with_client_options(options.with_allow_http(config.s3_endpoint.starts_with("http://")));
-    if !config.s3_endpoint.is_empty() {
-        builder = builder.with_endpoint(&config.s3_endpoint);
-    }
-    if let (Some(id), Some(secret)) = (&config.s3_access_key, &config.s3_secret_key) {
-        builder = builder.with_access_key_id(&**id).with_secret_access_key(&**secret);
-    }
-    let store = builder.build().map_err(unavailable)?;
-    Ok(if prefix.is_empty() { Arc::new(store) } else { Arc::new(PrefixStore::new(store, prefix)) })
+fn bucket(config: &MediaConfig, name: &str, prefix: &str) -> Result<Arc<dyn ObjectStore>, Error> {
+    let keys = config.s3_access_key.as_deref().zip(config.s3_secret_key.as_deref());
+    let bucket = Bucket { name, prefix, endpoint: &config.s3_endpoint, region: &config.s3_region, keys };
+    bucket.open(CONNECT_TIMEOUT, REQUEST_TIMEOUT).map_err(unavailable)
 }
 
 fn unavailable(error: impl std::fmt::Display) -> Error {
