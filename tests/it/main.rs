@@ -11,6 +11,7 @@ mod cli;
 mod codes;
 mod community;
 mod crash;
+mod deploy;
 mod docs;
 mod due;
 mod extractors;
