@@ -157,7 +157,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
     let mut flags = cli.command.flags();
     flags.extend(cli.global.db.map(|value| Flag { name: "--db", key: "db", value }));
     let settings = Settings::load(&Sources::gather(cli.global.config.as_deref(), flags)?)?;
-    logging::start(&settings.config.log, cli.global.verbose, cli.global.quiet)?;
+    logging::start(&settings.config.log.filter, cli.global.verbose, cli.global.quiet)?;
 
     allow_many_connections();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {

@@ -9,9 +9,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::context::Context;
 use super::failure::Failure;
 use super::output;
-use crate::config::Flag;
+use crate::config::{Config, Flag};
+use crate::kernel::clock::{Clock as _, SystemClock};
 use crate::kernel::error::Error;
-use crate::server;
+use crate::server::{self, Connections, Prepared, Tls};
 use crate::store::{Db, ServerLock};
 
 /// What to do when an address is taken.
@@ -48,17 +49,20 @@ impl Args {
 pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let config = context.config();
     let lock = ServerLock::take(&config.db)?;
+    let tls = tls(config)?;
     let app = context.served(&lock).await?;
     let listener = server::listen(config.listen)
         .map_err(|error| Failure::failed(format!("{} can't be listened on: {error}.", config.listen), OTHER_ADDRESS))?;
     let address = listener
         .local_addr()
         .map_err(|error| Failure::failed(format!("No address to listen on: {error}."), OTHER_ADDRESS))?;
-    output::line(format!("preorder is ready at http://{address}"))?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let connections = Connections::new(server::door(&app, &config.target), &config.limits, tls);
+    output::line(format!("preorder is ready at {scheme}://{address}"))?;
 
     let failure = Arc::new(tokio::sync::OnceCell::new());
     let stop = stop(app.db.clone(), args.until_stdin_closes, Arc::clone(&failure));
-    let served = server::serve(&app, server::door(&app, &config.target), listener, stop).await;
+    let served = server::serve(&app, connections, listener, stop).await;
     // A charge can outlive every request, and on a failed disk it can't be settled: the next start asks about it again.
     let patience = Duration::from_secs(config.limits.shutdown_timeout_s);
     let charges = async {
@@ -77,6 +81,16 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
     }
     tracing::info!("stopped");
     served.map_err(Failure::from)
+}
+
+/// What the server proves itself with, if it speaks TLS.
+fn tls(config: &Config) -> Result<Option<Arc<Tls>>, Failure> {
+    let clock = Arc::new(SystemClock);
+    let tls = Prepared::read(&config.tls, clock.now()).and_then(|prepared| {
+        let tls = prepared.map(|prepared| Tls::new(prepared, clock));
+        tls.transpose()
+    });
+    tls.map_err(|fault| Failure::failed(fault.what, fault.hint))
 }
 
 /// Ends when the server shall stop.

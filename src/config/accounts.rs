@@ -66,7 +66,7 @@ macro_rules! endpoint {
     };
 }
 
-pub(super) use {endpoint, secret, text};
+pub(super) use {endpoint, file, secret, text};
 
 pub(super) const SIGNUP_VERIFIED_EMAIL: Setting = Setting {
     key: "signup.verified_email",

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::Value as Json;
 
-use super::{CacheKind, Config, ProviderKind, Secret, accounts, backups};
+use super::{CacheKind, Config, ProviderKind, Secret, accounts, backups, operations};
 use crate::store::Location;
 use crate::target::TARGETS_ALLOWED;
 
@@ -150,6 +150,15 @@ pub static SETTINGS: &[Setting] = &[
             get: |config| Some(config.listen.to_string()),
         },
     },
+    operations::TLS_CERT_FILE,
+    operations::TLS_KEY_FILE,
+    whole!(
+        "tls.hsts_seconds",
+        0..=63_072_000,
+        tls.hsts_seconds,
+        "How long browsers that came over TLS shall come no other way, in seconds; 0 does not ask for it."
+    ),
+    operations::PROXY_TRUSTED,
     Setting {
         key: "target",
         doc: "Which rooms this process serves.",
@@ -199,7 +208,7 @@ pub static SETTINGS: &[Setting] = &[
     whole!("jwt.refresh_hours", 1..=8_760, jwt.refresh_hours, "How long a session can be refreshed, in hours."),
     Setting {
         key: "jwt.secure_cookies",
-        doc: "Whether cookies are only sent over TLS; set it behind a proxy that speaks TLS.",
+        doc: "Whether cookies are only sent over TLS, also where the server can't tell that a request came over it.",
         secret: false,
         form: Form::Switch {
             set: |config, on| config.jwt.secure_cookies = on,
@@ -346,12 +355,13 @@ pub static SETTINGS: &[Setting] = &[
             allowed: LOG_FILTER,
             set: |config, text| {
                 tracing_subscriber::EnvFilter::try_new(text).map_err(|_| LOG_FILTER)?;
-                text.clone_into(&mut config.log);
+                text.clone_into(&mut config.log.filter);
                 Ok(())
             },
-            get: |config| Some(config.log.clone()),
+            get: |config| Some(config.log.filter.clone()),
         },
     },
+    operations::LOG_FORMAT,
 ];
 
 const SQLITE_PATH: &str = "sqlite:PATH, such as sqlite:data/preorder.db";

@@ -200,6 +200,12 @@ fn joint_faults(config: &Config) -> Vec<Fault> {
             "An access token must not outlive its session: shorten the first or lengthen the second.".to_owned(),
         ));
     }
+    if config.tls.cert_file.is_some() != config.tls.key_file.is_some() {
+        faults.push(Fault::joint(
+            "Of tls.cert_file and tls.key_file one is set without the other.".to_owned(),
+            "Set both to speak TLS, or neither for plain HTTP.".to_owned(),
+        ));
+    }
     let SmtpConfig { user, password, password_file, .. } = &config.mail.smtp;
     if password.is_some() && password_file.is_some() {
         faults.push(Fault::joint(

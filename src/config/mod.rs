@@ -8,6 +8,7 @@ mod accounts;
 mod backups;
 mod keys;
 mod load;
+mod operations;
 mod sources;
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,7 @@ use std::path::PathBuf;
 
 pub use keys::{SETTINGS, Setting};
 pub use load::{Entry, Fault, Settings, SettingsError};
+pub use operations::{LogConfig, LogFormat, ProxyConfig, TlsConfig};
 pub use sources::{FILE_NAME, Flag, Origin, Sources};
 
 #[cfg(debug_assertions)]
@@ -33,6 +35,10 @@ pub struct Config {
     pub db: Location,
     /// Where the server listens.
     pub listen: SocketAddr,
+    /// TLS.
+    pub tls: TlsConfig,
+    /// Proxies in front.
+    pub proxy: ProxyConfig,
     /// Which rooms this process serves.
     pub target: Targets,
     /// What holds the values that are read often.
@@ -53,8 +59,8 @@ pub struct Config {
     pub password: PasswordConfig,
     /// How much anybody may ask of the server.
     pub limits: Limits,
-    /// What is logged, as `tracing`'s filter directives.
-    pub log: String,
+    /// The log.
+    pub log: LogConfig,
     /// What the ledger does wrong on purpose.
     #[cfg(debug_assertions)]
     pub planted_fault: Option<PlantedFault>,
@@ -278,6 +284,8 @@ impl Default for Config {
         Self {
             db: Location::Sqlite(PathBuf::from("data/preorder.db")),
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            tls: TlsConfig::default(),
+            proxy: ProxyConfig::default(),
             target: Targets::all(),
             cache: CacheKind::Moka,
             jwt: JwtConfig { secret: None, access_minutes: 10, refresh_hours: 24, secure_cookies: false },
@@ -303,7 +311,7 @@ impl Default for Config {
                 request_timeout_s: 30,
                 shutdown_timeout_s: 20,
             },
-            log: "warn,preorder=info".to_owned(),
+            log: LogConfig::default(),
             #[cfg(debug_assertions)]
             planted_fault: None,
         }

@@ -5,29 +5,36 @@
 //! answer on the `http::Traffic`. A handler that panics or takes too long is
 //! answered here too. A page's request is somebody's whose cookie says so, never whose header does, and its errors are shown
 //! as pages. Rooms see only the result (`http::Verified`); the client's own `X-USER-ID` is never looked at. With it
-//! goes the way to ask again, for whoever has to wait for the body (`http::Asker`).
+//! goes the way to ask again, for whoever has to wait for the body (`http::Asker`). What a proxy says about its clients counts
+//! when the proxy is trusted. Each answer is a line in the log, for those who want it, without anything personal but the user's
+//! number.
 
 mod leftover;
+mod proxies;
 mod rates;
+mod terms;
 
-use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use axum::Router;
+use axum::body::HttpBody as _;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::header::{AUTHORIZATION, CONNECTION};
-use axum::http::{HeaderMap, HeaderValue, Method};
+use axum::http::{HeaderMap, HeaderValue, Method, Version};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use hyper::body::Incoming;
 use tower::Service;
 
-use self::rates::Rates;
-use crate::config::Limits;
+pub use self::proxies::Peer;
+use self::terms::{Bounds, Terms};
+use crate::config::Config;
 use crate::http::{
-    ForPeople, HttpError, Judge, Known, Language, Meter, RequestId, SESSION_COOKIE, Verified, Visitor, cookie, problem,
+    Counted, ForPeople, HttpError, Judge, Known, Language, Meter, OverTls, RequestId, SESSION_COOKIE, Verified, Visitor,
+    cookie, problem,
 };
 use crate::kernel::error::{Error, Kind, Text};
 use crate::kernel::ids::UserId;
@@ -35,6 +42,9 @@ use crate::users::Users;
 
 /// The older header that carries an access token.
 const ACCESS: &str = "access";
+
+/// The target of the lines that tell of requests.
+pub const REQUESTS: &str = "preorder::requests";
 
 /// The probes of whoever runs the server; they must answer when everything else is refused.
 const PROBES: [&str; 2] = ["/healthz", "/readyz"];
@@ -45,27 +55,23 @@ pub type HasRoom = Box<dyn Fn(&Method, &str) -> Result<(), Error> + Send + Sync>
 /// The door, and the rooms behind it. It is no layer of axum's, because each of those costs every request a box or two.
 pub struct Door {
     rooms: Router,
-    body_limit: DefaultBodyLimit,
-    body_bytes: usize,
+    terms: ArcSwap<Terms>,
     users: Arc<Users>,
     people: Option<Arc<dyn ForPeople>>,
     /// Asked again by whoever waits for a body.
     judge: Judge,
-    addresses: Rates<IpAddr>,
-    accounts: Rates<UserId>,
     /// Asked before anything is looked at but the method and the path.
     room: HasRoom,
-    request_timeout: Duration,
     meter: Meter,
 }
 
 impl Door {
-    /// A door in front of `rooms` that lets in what `limits` allow and counts with `meter`; `people` is who shows pages, if
+    /// A door in front of `rooms` that lets in what `config` allows and counts with `meter`; `people` is who shows pages, if
     /// they are among the rooms.
     #[must_use]
     pub fn new(
         users: Arc<Users>,
-        limits: &Limits,
+        config: &Config,
         rooms: Router,
         people: Option<Arc<dyn ForPeople>>,
         room: HasRoom,
@@ -74,58 +80,119 @@ impl Door {
         let later = Arc::clone(&users);
         Self {
             rooms,
-            body_limit: DefaultBodyLimit::max(limits.body_bytes),
-            body_bytes: limits.body_bytes,
+            terms: ArcSwap::from_pointee(Terms::new(&config.limits, &config.proxy, None)),
             users,
             people,
             judge: Arc::new(move |actor| later.judge(actor)),
-            addresses: Rates::new(limits.address_per_second, limits.address_burst),
-            accounts: Rates::new(limits.account_per_second, limits.account_burst),
             room,
-            request_timeout: Duration::from_secs(limits.request_timeout_s),
             meter,
         }
     }
 
-    /// Answers a request that came from `address`.
-    pub async fn answer(&self, request: Request<Incoming>, address: IpAddr) -> Response {
+    /// Keeps to other limits and trusts other proxies from now on. A rate that stays the same goes on counting.
+    pub fn keep_to(&self, config: &Config) {
+        let known = self.terms.load_full();
+        self.terms.store(Arc::new(Terms::new(&config.limits, &config.proxy, Some(&known))));
+    }
+
+    /// Answers a request of whoever connected.
+    pub async fn answer(&self, request: Request<Incoming>, peer: Peer) -> Response {
         let begun = Instant::now();
         let place = self.meter.place(request.method(), request.uri().path());
+        let version = request.version();
         let (mut request, lent) = leftover::lend(request);
         let id = RequestId::of(request.headers());
         let language = Language::of(request.headers());
         let people = self.people.as_deref().filter(|people| people.are_asked(&request));
-        let admitted = self.admit(&mut request, address, people.is_some());
+        let mut user = None;
+        let (admitted, bounds) = self.admit(&mut request, peer, people.is_some(), &mut user);
         let page = people.map(|people| people.error_page(&request));
+        let told = tells_of_requests().then(|| (request.method().clone(), id.clone()));
         let response = match admitted {
-            Ok(()) => self.pass_on(request).await,
+            Ok(()) => self.pass_on(request, bounds.request_timeout).await,
             Err(error) => HttpError::from(error).into_response(),
         };
         let mut response = problem::finish(response, id, language, page);
-        self.meter.count(place, &response, begun.elapsed());
-        if let Some(lent) = lent
-            && !lent.take_rest(self.body_bytes).await
+        let took = begun.elapsed();
+        self.meter.count(place, &response, took);
+        if let Some((method, id)) = told {
+            self.tell(&id, user, &method, place, &response, took);
+        }
+        // HTTP/2 ends one stream and keeps the connection.
+        if let Some(lent) = lent.filter(|_| version < Version::HTTP_2)
+            && !lent.take_rest(bounds.body_bytes).await
         {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         response
     }
 
+    /// Writes the line of a request. Of its path there is the route alone: what stands in it, and behind it, may be anything.
+    fn tell(
+        &self,
+        id: &RequestId,
+        user: Option<UserId>,
+        method: &Method,
+        place: Counted,
+        response: &Response,
+        took: Duration,
+    ) {
+        let route = self.meter.route(place).map(|route| route.path);
+        // Methods are a client's own words, too.
+        let method = if route.is_some() { method.as_str() } else { "other" };
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        tracing::debug!(
+            target: REQUESTS,
+            request_id = id.as_str(),
+            user = user.map(|user| user.0),
+            method,
+            route = route.unwrap_or("none"),
+            status = response.status().as_u16(),
+            micros,
+            bytes = response.body().size_hint().exact(),
+            "answered"
+        );
+    }
+
     /// Decides whether a request comes in, and says who sent it.
-    fn admit(&self, request: &mut Request, address: IpAddr, is_for_page: bool) -> Result<(), Error> {
-        self.body_limit.apply(request);
+    fn admit(
+        &self,
+        request: &mut Request,
+        peer: Peer,
+        is_for_page: bool,
+        user: &mut Option<UserId>,
+    ) -> (Result<(), Error>, Bounds) {
+        let terms = self.terms.load();
+        DefaultBodyLimit::max(terms.bounds.body_bytes).apply(request);
+        let admitted = self.admit_by(&terms, request, peer, is_for_page, user);
+        (admitted, terms.bounds)
+    }
+
+    fn admit_by(
+        &self,
+        terms: &Terms,
+        request: &mut Request,
+        peer: Peer,
+        is_for_page: bool,
+        user: &mut Option<UserId>,
+    ) -> Result<(), Error> {
         if PROBES.contains(&request.uri().path()) {
             return Ok(());
         }
         (self.room)(request.method(), request.uri().path())?;
-        self.addresses.check(&rates::network_of(address)).map_err(rate_limited)?;
+        let client = proxies::client(peer, request.headers(), &terms.trusted);
+        if client.tls {
+            request.extensions_mut().insert(OverTls(true));
+        }
+        terms.addresses.check(&rates::network_of(client.address)).map_err(rate_limited)?;
         if is_for_page {
-            return self.admit_visitor(request);
+            return self.admit_visitor(terms, request, user);
         }
         let Some(token) = token_of(request.headers()) else { return Ok(()) };
         let verified = match self.users.authenticate(token) {
             Ok(actor) => {
-                self.accounts.check(&actor.user).map_err(rate_limited)?;
+                *user = Some(actor.user);
+                terms.accounts.check(&actor.user).map_err(rate_limited)?;
                 Verified::Known(Known::new(actor, Arc::clone(&self.judge)))
             }
             Err(error) => Verified::Refused(error),
@@ -135,20 +202,21 @@ impl Door {
     }
 
     /// Says whose browser asks for a page.
-    fn admit_visitor(&self, request: &mut Request) -> Result<(), Error> {
+    fn admit_visitor(&self, terms: &Terms, request: &mut Request, user: &mut Option<UserId>) -> Result<(), Error> {
         let Some(token) = cookie(request.headers(), SESSION_COOKIE) else { return Ok(()) };
         let visitor = self.users.authenticate_page(token);
         if let Ok(actor) = &visitor {
-            self.accounts.check(&actor.user).map_err(rate_limited)?;
+            *user = Some(actor.user);
+            terms.accounts.check(&actor.user).map_err(rate_limited)?;
         }
         request.extensions_mut().insert(Visitor(visitor));
         Ok(())
     }
 
     /// Lets the rooms answer; a panic or a timeout becomes an error.
-    async fn pass_on(&self, request: Request) -> Response {
+    async fn pass_on(&self, request: Request, request_timeout: Duration) -> Response {
         let answer = AssertUnwindSafe(self.rooms.clone().call(request)).catch_unwind();
-        let error = match tokio::time::timeout(self.request_timeout, answer).await {
+        let error = match tokio::time::timeout(request_timeout, answer).await {
             Ok(Ok(Ok(response))) => return response,
             Ok(Ok(Err(never))) => match never {},
             Ok(Err(_)) => Error::internal("a handler panicked; see the panic's own message"),
@@ -164,6 +232,11 @@ impl Door {
         };
         HttpError::from(error).into_response()
     }
+}
+
+/// Whether anybody wants a line for each request.
+fn tells_of_requests() -> bool {
+    tracing::enabled!(target: REQUESTS, tracing::Level::DEBUG)
 }
 
 /// The access token, from `Authorization: Bearer` or else from the older header.

@@ -17,6 +17,8 @@ pub(super) struct Rates<K: Hash + Eq + Clone> {
     limiter: Option<DefaultKeyedRateLimiter<K>>,
     clock: DefaultClock,
     checks: AtomicU32,
+    /// What it was made of.
+    terms: (u32, u32),
 }
 
 impl<K: Hash + Eq + Clone> Rates<K> {
@@ -26,7 +28,12 @@ impl<K: Hash + Eq + Clone> Rates<K> {
             let burst = NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN);
             RateLimiter::keyed(Quota::per_second(rate).allow_burst(burst))
         });
-        Self { limiter, clock: DefaultClock::default(), checks: AtomicU32::new(0) }
+        Self { limiter, clock: DefaultClock::default(), checks: AtomicU32::new(0), terms: (per_second, burst) }
+    }
+
+    /// Whether it is what [`Self::new`] makes of these.
+    pub(super) fn is_of(&self, per_second: u32, burst: u32) -> bool {
+        self.terms == (per_second, burst)
     }
 
     /// Counts one request of `key`, or says in how many seconds it may come again.

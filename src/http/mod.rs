@@ -18,6 +18,7 @@ mod refusal;
 mod request_id;
 mod routes;
 mod traffic;
+mod way;
 
 pub use auth::{Admin, Asker, Buyer, Caller, Judge, Known, Verified};
 pub use body::{FormBody, Json, JsonOrForm};
@@ -31,3 +32,4 @@ pub use problem::HttpError;
 pub use request_id::RequestId;
 pub use routes::{Route, Routes};
 pub use traffic::{Counted, Meter, Refused, RouteReading, Times, Traffic};
+pub use way::OverTls;

@@ -136,6 +136,12 @@ impl Meter {
         Counted(found.map_or(self.tallies.len() - 1, |(_, index)| *index))
     }
 
+    /// The route that is counted there, if it is one.
+    #[must_use]
+    pub fn route(&self, Counted(place): Counted) -> Option<&Route> {
+        self.tallies[place].route.as_ref()
+    }
+
     /// Counts an answer that took so long to begin.
     pub fn count(&self, Counted(place): Counted, response: &Response, took: Duration) {
         let tally = &self.tallies[place];

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
-use axum::http::header::{HOST, HeaderName, HeaderValue, REFERER};
+use axum::http::header::{HOST, HeaderValue, REFERER};
 use axum::http::request::Parts;
 use axum::http::uri::PathAndQuery;
 use axum::http::{Extensions, HeaderMap, Method, Uri};
@@ -14,13 +14,10 @@ use super::Pages;
 use super::answer::{NotNow, cookie_of, local};
 use super::assets::{STYLE, takes_gzip};
 use super::words::Words;
-use crate::http::{Language, Visitor, cookie};
+use crate::http::{Language, OverTls, Visitor, cookie};
 use crate::kernel::actor::Actor;
 use crate::kernel::clock::Timestamp;
 use crate::kernel::error::{Error, Kind, Text};
-
-/// What a proxy that speaks TLS says about the way to itself.
-const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// The cookie by which a browser is known that is not signed in: its forms are sealed for it.
 const VISIT_COOKIE: &str = "visit";
@@ -90,8 +87,7 @@ impl Visit {
             Some(Visitor(Err(error))) => (None, Some(error.clone())),
             None => (None, None),
         };
-        let secure = pages.users.wants_secure_cookies()
-            || headers.get(FORWARDED_PROTO).is_some_and(|proto| proto.as_bytes() == b"https");
+        let secure = pages.users.wants_secure_cookies() || OverTls::of(extensions).0;
         let known = cookie(headers, VISIT_COOKIE).filter(|name| is_name(name));
         let (name, fresh) = match (actor, known) {
             (Some(actor), _) => (format!("session:{}", actor.session), None),

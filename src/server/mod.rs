@@ -1,48 +1,34 @@
-//! The server: rooms behind one door, and an accept loop that keeps to its limits.
-//!
-//! The loop is hyper's HTTP/1 by hand rather than `axum::serve`, which has no time limit for a request's head, does not
-//! set `TCP_NODELAY` and accepts connections without end.
+//! The server: rooms behind one door, and connections that keep to their limits, over TLS or not.
 
+mod connections;
 mod people;
+mod places;
+mod quiet;
 mod stall;
+mod tls;
 
-use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::Method;
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use serde::Serialize;
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 
+pub use self::connections::Connections;
+use self::connections::OpenConnections;
 use self::people::People;
-use self::stall::StallGuard;
+pub use self::tls::{Prepared, Tls, TlsFault};
 use crate::app::App;
-use crate::config::Limits;
 use crate::gateway::Door;
 use crate::http::{ForPeople, HttpError, Json, Routes};
 use crate::kernel::error::{Error, Kind, Text};
 use crate::store::Db;
 use crate::target::{Target, Targets};
 use crate::{activity, newsfeed, pages, payments, products, purchases, stock, users};
-
-/// How long the loop waits when the system has no file descriptor left; trying at once would only burn the processor.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
-
-/// The longest request head, and what a connection may hold in memory at most; hyper's default is over 400 KiB.
-const BUFFER_BYTES_MAX: usize = 65_536;
 
 /// Clients that may wait for the accept loop: a crowd arrives within milliseconds, and whoever finds the queue full tries
 /// again only after a second. The system may allow less (`net.core.somaxconn`).
@@ -98,7 +84,7 @@ pub fn behind_door(app: &App, rooms: Routes) -> Door {
             payments::http::has_room(&payments, method, path)
         }
     };
-    Door::new(Arc::clone(&app.users), &app.config.limits, rooms.into_router(), people, Box::new(room), meter)
+    Door::new(Arc::clone(&app.users), &app.config, rooms.into_router(), people, Box::new(room), meter)
 }
 
 fn probes(db: Db) -> Routes {
@@ -135,7 +121,7 @@ async fn readyz(State(db): State<Db>) -> Result<Json<Health>, HttpError> {
 /// When the database can't be read; what [`run`] returns.
 pub async fn serve(
     app: &App,
-    door: Door,
+    connections: Arc<Connections>,
     listener: TcpListener,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Error> {
@@ -143,6 +129,9 @@ pub async fn serve(
     followers.spawn(Arc::clone(&app.users).follow());
     followers.spawn(Arc::clone(&app.users).keep_tidy());
     followers.spawn(Arc::clone(&app.backups).keep_making());
+    if let Some(tls) = connections.tls() {
+        followers.spawn(Arc::clone(tls).follow());
+    }
     app.ledger.keep_current();
     app.products.keep_current();
     app.newsfeed.keep_current();
@@ -158,7 +147,7 @@ pub async fn serve(
         app.stock.close();
         app.pulse.close();
     };
-    run(listener, door, &app.config.limits, stop).await
+    run(listener, connections, stop).await
 }
 
 /// Answers requests until `shutdown` is over, then lets those in flight end.
@@ -167,95 +156,19 @@ pub async fn serve(
 /// When requests in flight had to be cut off after `shutdown_timeout_s`.
 pub async fn run(
     listener: TcpListener,
-    door: Door,
-    limits: &Limits,
+    connections: Arc<Connections>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Error> {
-    let mut shutdown = pin!(shutdown);
-    let connections = Connections::new(door, limits);
-    let graceful = GracefulShutdown::new();
-    let cut_off = CancellationToken::new();
-    loop {
-        let (stream, peer, permit) = tokio::select! {
-            () = &mut shutdown => break,
-            accepted = connections.accept(&listener) => accepted,
-        };
-        let connection = connections.serve(stream, peer, graceful.watcher());
-        let cut_off = cut_off.clone();
-        tokio::spawn(async move {
-            cut_off.run_until_cancelled(connection).await;
-            drop(permit);
-        });
-    }
+    let open = OpenConnections::default();
+    connections.accept_until(&listener, shutdown, &open).await;
     // Whoever connects from here on is refused by the system instead of waiting in its queue.
     drop(listener);
-    if tokio::time::timeout(Duration::from_secs(limits.shutdown_timeout_s), graceful.shutdown()).await.is_ok() {
+    if open.ended_within(connections.shutdown_timeout()).await {
         return Ok(());
     }
-    cut_off.cancel();
     let detail = Text::fixed(
         "Some requests did not end in time and were cut off; see limits.shutdown_timeout_s.",
         "제시간에 끝나지 않은 요청을 중단했습니다. limits.shutdown_timeout_s를 확인하세요.",
     );
     Err(Error::new(Kind::Conflict, "shutdown_timeout", detail))
-}
-
-/// What the accept loop makes connections with.
-struct Connections {
-    door: Arc<Door>,
-    http: http1::Builder,
-    free: Arc<Semaphore>,
-    patience: Duration,
-}
-
-impl Connections {
-    fn new(door: Door, limits: &Limits) -> Self {
-        let mut http = http1::Builder::new();
-        let patience = Duration::from_secs(limits.header_timeout_s);
-        // The timer runs while a connection waits for a request's head, so it ends idle connections as well.
-        http.timer(TokioTimer::new()).header_read_timeout(patience).max_buf_size(BUFFER_BYTES_MAX);
-        let connections = limits.connections.clamp(1, Semaphore::MAX_PERMITS);
-        Self { door: Arc::new(door), http, free: Arc::new(Semaphore::new(connections)), patience }
-    }
-
-    /// Waits until a connection is free, then for a client. Clients over the limit wait in the system's queue.
-    async fn accept(&self, listener: &TcpListener) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
-        let free = Arc::clone(&self.free);
-        let permit = free.acquire_owned().await.expect("the semaphore is never closed");
-        loop {
-            match listener.accept().await {
-                Ok((stream, peer)) => return (stream, peer, permit),
-                Err(error) if is_the_clients(&error) => {}
-                Err(error) => {
-                    tracing::error!(%error, "accepting a connection failed; check the limit of open files");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
-            }
-        }
-    }
-
-    /// Answers one connection's requests.
-    fn serve(&self, stream: TcpStream, peer: SocketAddr, watcher: Watcher) -> impl Future<Output = ()> + use<> {
-        // Without it a small answer can wait 40 ms for the acknowledgement of the one before. A failure costs only that.
-        drop(stream.set_nodelay(true));
-        let door = Arc::clone(&self.door);
-        let service = service_fn(move |request: hyper::Request<Incoming>| {
-            let door = Arc::clone(&door);
-            async move { Ok::<_, Infallible>(door.answer(request, peer.ip()).await) }
-        });
-        let stream = TokioIo::new(StallGuard::new(stream, self.patience));
-        let connection = watcher.watch(self.http.serve_connection(stream, service));
-        async move {
-            if let Err(error) = connection.await {
-                // Clients that vanish or send no HTTP are their own affair.
-                tracing::debug!(%error, %peer, "a connection ended early");
-            }
-        }
-    }
-}
-
-/// Whether accepting failed because the client was gone already.
-fn is_the_clients(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
-    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }

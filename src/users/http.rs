@@ -15,7 +15,7 @@ use super::profile::Profile;
 use super::rules::{CODE_LIFETIME_S, CODE_PAUSE_S, image_path, refresh_invalid, user_not_found};
 use super::service::Users;
 use super::sessions::LoggedIn;
-use crate::http::{Buyer, Caller, HttpError, InPath, Json, JsonOrForm, Language, OwnSite, Path, Routes, number};
+use crate::http::{Buyer, Caller, HttpError, InPath, Json, JsonOrForm, Language, OverTls, OwnSite, Path, Routes, number};
 use crate::kernel::actor::Role;
 use crate::kernel::check::Check;
 use crate::kernel::error::Error;
@@ -23,9 +23,6 @@ use crate::kernel::ids::UserId;
 
 /// The older header that carries an access token.
 const ACCESS: HeaderName = HeaderName::from_static("access");
-
-/// What a proxy that speaks TLS says about the way to itself.
-const FORWARDED_PROTO: &str = "x-forwarded-proto";
 
 /// This room's routes.
 pub fn routes(users: Arc<Users>) -> Routes {
@@ -197,7 +194,7 @@ struct LoggedInView {
 async fn log_in(
     State(users): State<Arc<Users>>,
     _: OwnSite,
-    headers: HeaderMap,
+    way: OverTls,
     JsonOrForm(body): JsonOrForm<LogIn>,
 ) -> Result<(HeaderMap, Json<LoggedInView>), HttpError> {
     let mut check = Check::new();
@@ -209,17 +206,18 @@ async fn log_in(
     }
     check.done()?;
     let login = users.login(&body.email.unwrap_or_default(), body.password.unwrap_or_default()).await?;
-    Ok(logged_in(login, is_secure(&users, &headers))?)
+    Ok(logged_in(login, is_secure(&users, way))?)
 }
 
 /// Takes the refresh cookie in exchange for an access token and the next cookie.
 async fn reissue(
     State(users): State<Arc<Users>>,
     _: OwnSite,
+    way: OverTls,
     headers: HeaderMap,
 ) -> Result<(HeaderMap, Json<LoggedInView>), HttpError> {
     let login = users.reissue(refresh_token(&headers).ok_or_else(refresh_invalid)?).await?;
-    Ok(logged_in(login, is_secure(&users, &headers))?)
+    Ok(logged_in(login, is_secure(&users, way))?)
 }
 
 fn logged_in(login: LoggedIn, secure: bool) -> Result<(HeaderMap, Json<LoggedInView>), Error> {
@@ -239,10 +237,10 @@ async fn log_out(
     State(users): State<Arc<Users>>,
     _: OwnSite,
     Buyer(actor): Buyer,
-    headers: HeaderMap,
+    way: OverTls,
 ) -> Result<(HeaderMap, Json<LoggedOut>), HttpError> {
     let revoked = users.logout(actor.session).await?;
-    Ok((without_cookie(is_secure(&users, &headers))?, Json(LoggedOut { revoked })))
+    Ok((without_cookie(is_secure(&users, way))?, Json(LoggedOut { revoked })))
 }
 
 /// Ends every session of this user.
@@ -250,10 +248,10 @@ async fn log_out_everywhere(
     State(users): State<Arc<Users>>,
     _: OwnSite,
     Buyer(actor): Buyer,
-    headers: HeaderMap,
+    way: OverTls,
 ) -> Result<(HeaderMap, Json<LoggedOut>), HttpError> {
     let revoked = users.logout_all(actor.user).await?;
-    Ok((without_cookie(is_secure(&users, &headers))?, Json(LoggedOut { revoked })))
+    Ok((without_cookie(is_secure(&users, way))?, Json(LoggedOut { revoked })))
 }
 
 /// The asker's own account.
@@ -265,10 +263,10 @@ async fn me(State(users): State<Arc<Users>>, Buyer(actor): Buyer) -> Result<Json
 async fn withdraw(
     State(users): State<Arc<Users>>,
     Buyer(actor): Buyer,
-    headers: HeaderMap,
+    way: OverTls,
 ) -> Result<(StatusCode, HeaderMap), HttpError> {
     users.delete(actor.user).await?;
-    Ok((StatusCode::NO_CONTENT, without_cookie(is_secure(&users, &headers))?))
+    Ok((StatusCode::NO_CONTENT, without_cookie(is_secure(&users, way))?))
 }
 
 #[derive(Deserialize)]
@@ -316,10 +314,9 @@ fn without_cookie(secure: bool) -> Result<HeaderMap, Error> {
     Ok(HeaderMap::from_iter([(SET_COOKIE, header(&refresh_cookie("", 0, secure))?)]))
 }
 
-/// Whether the cookie goes over TLS only: as the settings say, and wherever the client came over TLS. Who lies about that
-/// spoils their own cookie.
-fn is_secure(users: &Users, headers: &HeaderMap) -> bool {
-    users.jwt.secure_cookies || headers.get(FORWARDED_PROTO).is_some_and(|proto| proto.as_bytes() == b"https")
+/// Whether the cookie goes over TLS only: as the settings say, and wherever the client came over TLS.
+fn is_secure(users: &Users, OverTls(over_tls): OverTls) -> bool {
+    users.jwt.secure_cookies || over_tls
 }
 
 /// The refresh token in the request's cookies.

@@ -18,7 +18,7 @@ use preorder::kernel::actor::Role;
 use preorder::kernel::clock::{Clock, ManualClock, SystemClock, Timestamp};
 use preorder::kernel::error::Error;
 use preorder::payments::{Payments, Provider};
-use preorder::server;
+use preorder::server::{self, Connections, Prepared, Tls};
 use preorder::store::{Db, Location};
 use preorder::target::Targets;
 use preorder::users::{NewUser, User};
@@ -141,14 +141,17 @@ impl TestApp {
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let serving = Arc::clone(&app);
+        let prepared = Prepared::read(&config.tls, app.clock.now()).unwrap();
+        let tls = prepared.map(|prepared| Tls::new(prepared, Arc::clone(&app.clock)).unwrap());
         let server = tokio::spawn(async move {
             let rooms = server::rooms(&serving, &Targets::all()).merge(extra);
             let door = server::behind_door(&serving, rooms);
+            let connections = Connections::new(door, &serving.config.limits, tls);
             let stopped = async { drop(stopped.await) };
             if tasks {
-                server::serve(&serving, door, listener, stopped).await
+                server::serve(&serving, connections, listener, stopped).await
             } else {
-                server::run(listener, door, &serving.config.limits, stopped).await
+                server::run(listener, connections, stopped).await
             }
         });
         Self { app, address, client: reqwest::Client::new(), stop, server, folder }

@@ -1,0 +1,125 @@
+//! Settings of whoever runs the server: TLS, proxies, the log.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+
+use super::accounts::file;
+use super::keys::{Form, Setting};
+
+/// TLS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsConfig {
+    /// The server's certificate and those above it, as PEM; without it the server speaks plain HTTP.
+    pub cert_file: Option<PathBuf>,
+    /// The certificate's private key, as PEM.
+    pub key_file: Option<PathBuf>,
+    /// How long browsers shall come over TLS only, in seconds; 0 does not ask for it.
+    pub hsts_seconds: u32,
+}
+
+/// Proxies in front.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ProxyConfig {
+    /// Whose word about their clients is believed.
+    pub trusted: Vec<IpNet>,
+}
+
+/// The log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogConfig {
+    /// What is logged, as `tracing`'s filter directives.
+    pub filter: String,
+    /// How it is written.
+    pub format: LogFormat,
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Default for TlsConfig {
+    fn default() -> Self {
+        Self { cert_file: None, key_file: None, hsts_seconds: 31_536_000 } // a year
+    }
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self { filter: "warn,preorder=info".to_owned(), format: LogFormat::Text }
+    }
+}
+
+pub(super) const TLS_CERT_FILE: Setting = file!(
+    "tls.cert_file",
+    tls.cert_file,
+    "The server's certificate and those between it and its authority (PEM); with it and its key the server speaks TLS."
+);
+pub(super) const TLS_KEY_FILE: Setting =
+    file!("tls.key_file", tls.key_file, "The private key of that certificate (PEM).");
+
+const TRUSTED: &str = "addresses and networks between commas, such as 127.0.0.1, 10.0.0.0/8, fd00::/8, or nothing";
+
+pub(super) const PROXY_TRUSTED: Setting = Setting {
+    key: "proxy.trusted",
+    doc: "Proxies whose X-Forwarded-For and X-Forwarded-Proto are believed; from anybody else both are ignored.",
+    secret: false,
+    form: Form::Text {
+        allowed: TRUSTED,
+        set: |config, text| {
+            config.proxy.trusted = networks(text).ok_or(TRUSTED)?;
+            Ok(())
+        },
+        get: |config| Some(config.proxy.trusted.iter().map(written).collect::<Vec<_>>().join(", ")),
+    },
+};
+
+const FORMATS: &str = "'text' or 'json'";
+
+pub(super) const LOG_FORMAT: Setting = Setting {
+    key: "log.format",
+    doc: "How the log is written: for people, or one JSON object a line, with a line for each request.",
+    secret: false,
+    form: Form::Text {
+        allowed: FORMATS,
+        set: |config, text| {
+            config.log.format = match text {
+                "text" => LogFormat::Text,
+                "json" => LogFormat::Json,
+                _ => return Err(FORMATS),
+            };
+            Ok(())
+        },
+        get: |config| {
+            Some(match config.log.format {
+                LogFormat::Text => "text".to_owned(),
+                LogFormat::Json => "json".to_owned(),
+            })
+        },
+    },
+};
+
+/// Reads addresses and networks. An address is a network of its own.
+fn networks(text: &str) -> Option<Vec<IpNet>> {
+    if text.trim().is_empty() {
+        return Some(Vec::new());
+    }
+    text.split(',')
+        .map(|one| {
+            let one = one.trim();
+            let network = one.parse::<IpNet>().ok().or_else(|| Some(IpNet::from(one.parse::<IpAddr>().ok()?)))?;
+            Some(network.trunc())
+        })
+        .collect()
+}
+
+/// A network as it is written: one of a single address without its length.
+fn written(network: &IpNet) -> String {
+    if network.prefix_len() == network.max_prefix_len() { network.addr().to_string() } else { network.to_string() }
+}
