@@ -184,7 +184,8 @@ impl Connections {
             Some(Ok(Err(error))) => return tracing::debug!(%error, "a TLS handshake failed"),
             Some(Ok(Ok(None)) | Err(_)) | None => return,
         };
-        let secure = Secure { door: Arc::clone(&self.door), peer: Peer { address: peer.ip(), tls: true }, hsts: tls.hsts() };
+        let secure =
+            Secure { door: Arc::clone(&self.door), peer: Peer { address: peer.ip(), tls: true }, hsts: tls.hsts() };
         if stream.get_ref().1.alpn_protocol() == Some(HTTP_2) {
             secure.http2(stream, patience, closing).await;
             drop(watcher);

@@ -74,9 +74,10 @@ impl Bones {
 #[test]
 fn every_page_that_the_documents_lead_to_is_there() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let pages = ["docs", "loadtest"].map(|folder| root.join(folder)).into_iter().flat_map(|folder| {
-        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>()
-    });
+    let pages = ["docs", "loadtest"]
+        .map(|folder| root.join(folder))
+        .into_iter()
+        .flat_map(|folder| std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>());
     let top = ["README.md", "README.ko.md", "SECURITY.md"].map(|file| root.join(file));
     for page in pages.chain(top).filter(|path| path.extension().is_some_and(|it| it == "md")) {
         let text = std::fs::read_to_string(&page).unwrap();

@@ -29,6 +29,7 @@ mod ledger;
 mod mail;
 mod newsfeed;
 mod newsfeed_stream;
+mod nginx;
 mod overload;
 mod pages;
 mod payments;

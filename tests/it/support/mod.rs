@@ -254,6 +254,16 @@ impl Asker {
         Self { client: reqwest::Client::new(), base: base.to_owned(), token: None }
     }
 
+    /// Somebody without a token who asks at `base` with a client of their own making.
+    pub(crate) fn through(client: reqwest::Client, base: &str) -> Self {
+        Self { client, base: base.to_owned(), token: None }
+    }
+
+    /// The same person on another's way.
+    pub(crate) fn over(&self, way: &Self) -> Self {
+        Self { token: self.token.clone(), ..way.clone() }
+    }
+
     /// Somebody else, over the same connections.
     pub(crate) fn bearer(&self, token: &str) -> Self {
         Self { token: Some(token.to_owned()), ..self.clone() }
