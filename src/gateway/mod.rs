@@ -33,8 +33,8 @@ pub use self::proxies::Peer;
 use self::terms::{Bounds, Terms};
 use crate::config::Config;
 use crate::http::{
-    Counted, ForPeople, HttpError, Judge, Known, Language, Meter, OverTls, RequestId, SESSION_COOKIE, Verified, Visitor,
-    cookie, problem,
+    Counted, ForPeople, HttpError, Judge, Known, Language, Meter, OverTls, RequestId, SESSION_COOKIE, Verified,
+    Visitor, cookie, problem,
 };
 use crate::kernel::error::{Error, Kind, Text};
 use crate::kernel::ids::UserId;

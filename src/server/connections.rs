@@ -117,7 +117,7 @@ impl Connections {
             drop(stream.set_nodelay(true));
             let (all, cut_off, watcher) = (Arc::clone(self), open.cut_off.clone(), open.graceful.watcher());
             if self.tls.is_some() {
-                let secured = Arc::clone(self).secured(stream, peer, watcher, open.closing.clone());
+                let secured = Box::pin(Arc::clone(self).secured(stream, peer, watcher, open.closing.clone()));
                 tokio::spawn(async move {
                     cut_off.run_until_cancelled(secured).await;
                     all.places.give_back(place);
@@ -184,7 +184,8 @@ impl Connections {
             Some(Ok(Err(error))) => return tracing::debug!(%error, "a TLS handshake failed"),
             Some(Ok(Ok(None)) | Err(_)) | None => return,
         };
-        let secure = Secure { door: Arc::clone(&self.door), peer: Peer { address: peer.ip(), tls: true }, hsts: tls.hsts() };
+        let secure =
+            Secure { door: Arc::clone(&self.door), peer: Peer { address: peer.ip(), tls: true }, hsts: tls.hsts() };
         if stream.get_ref().1.alpn_protocol() == Some(HTTP_2) {
             secure.http2(stream, patience, closing).await;
             drop(watcher);

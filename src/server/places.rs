@@ -40,9 +40,8 @@ impl Places {
         if wanted > *count {
             let mut more = wanted - *count;
             // Those that were to go stay first.
-            let kept = self.to_go.fetch_update(Ordering::AcqRel, Ordering::Acquire, |to_go| {
-                Some(to_go.saturating_sub(more))
-            });
+            let kept =
+                self.to_go.fetch_update(Ordering::AcqRel, Ordering::Acquire, |to_go| Some(to_go.saturating_sub(more)));
             more -= kept.unwrap_or_default().min(more);
             self.free.add_permits(more);
         } else {

@@ -252,7 +252,10 @@ impl Files {
         self.in_force(&first, now)?;
         let key = CertifiedKey::from_der(chain, key, &provider()).map_err(|error| match error {
             rustls::Error::InconsistentKeys(_) => TlsFault {
-                what: format!("The key in tls.key_file {} is not that of tls.cert_file {certificate}.", self.key.display()),
+                what: format!(
+                    "The key in tls.key_file {} is not that of tls.cert_file {certificate}.",
+                    self.key.display()
+                ),
                 hint: "Take both from the same order; the server's own certificate comes first in its file.",
             },
             rustls::Error::InvalidCertificate(_) => bad_certificate("holds a certificate that can't be read"),
@@ -317,9 +320,9 @@ fn fault_of_time(certificate: &ParsedCertificate<'_>, at: Timestamp) -> Option<T
     let at = UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(at.as_seconds()).unwrap_or_default()));
     let algorithms = provider().signature_verification_algorithms.all;
     match verify_server_cert_signed_by_trust_anchor(certificate, &RootCertStore::empty(), &[], at, algorithms) {
-        Err(rustls::Error::InvalidCertificate(
-            CertificateError::Expired | CertificateError::ExpiredContext { .. },
-        )) => Some(Time::RanOut),
+        Err(rustls::Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. })) => {
+            Some(Time::RanOut)
+        }
         Err(rustls::Error::InvalidCertificate(
             CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. },
         )) => Some(Time::NotYet),

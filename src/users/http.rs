@@ -15,7 +15,9 @@ use super::profile::Profile;
 use super::rules::{CODE_LIFETIME_S, CODE_PAUSE_S, image_path, refresh_invalid, user_not_found};
 use super::service::Users;
 use super::sessions::LoggedIn;
-use crate::http::{Buyer, Caller, HttpError, InPath, Json, JsonOrForm, Language, OverTls, OwnSite, Path, Routes, number};
+use crate::http::{
+    Buyer, Caller, HttpError, InPath, Json, JsonOrForm, Language, OverTls, OwnSite, Path, Routes, number,
+};
 use crate::kernel::actor::Role;
 use crate::kernel::check::Check;
 use crate::kernel::error::Error;
