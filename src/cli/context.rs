@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::failure::Failure;
+use super::logging::Log;
 use super::output::Output;
 use crate::app::App;
 use crate::config::{Config, Settings};
@@ -13,11 +14,17 @@ use crate::store::{Db, ServerLock};
 pub(super) struct Context {
     settings: Settings,
     output: Output,
+    log: Arc<Log>,
 }
 
 impl Context {
-    pub(super) fn new(settings: Settings, output: Output) -> Self {
-        Self { settings, output }
+    pub(super) fn new(settings: Settings, output: Output, log: Arc<Log>) -> Self {
+        Self { settings, output, log }
+    }
+
+    /// The log.
+    pub(super) fn log(&self) -> &Log {
+        &self.log
     }
 
     /// The effective settings with their origins.

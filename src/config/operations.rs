@@ -8,6 +8,9 @@ use ipnet::IpNet;
 use super::accounts::file;
 use super::keys::{Form, Setting};
 
+/// The target of the log's lines that tell of requests.
+pub const REQUESTS: &str = "preorder::requests";
+
 /// TLS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsConfig {
