@@ -134,7 +134,8 @@ async fn carry(letters: flume::Receiver<Waiting>, server: Server, from: Mailbox,
             Ok(Ok(_)) => {}
             Ok(Err(error)) => {
                 // What a mail server says about a letter names its reader.
-                let why = error.status().map_or_else(|| error.to_string(), |code| format!("the mail server said {code}"));
+                let why =
+                    error.status().map_or_else(|| error.to_string(), |code| format!("the mail server said {code}"));
                 tracing::warn!(why, "a mail was not sent; its reader may ask for another");
             }
             Err(_) => tracing::warn!(?patience, "the mail server took too long; the reader may ask for another mail"),

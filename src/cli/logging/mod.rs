@@ -35,9 +35,13 @@ impl Log {
     /// When the filter can't be read or a log was started before.
     pub(super) fn start(config: &LogConfig, verbose: u8, quiet: u8) -> Result<Self, Failure> {
         let cannot = |why: String| {
-            Failure::failed(format!("The log can't be started: {why}."), "'preorder config show' tells what log.filter is.")
+            Failure::failed(
+                format!("The log can't be started: {why}."),
+                "'preorder config show' tells what log.filter is.",
+            )
         };
-        let filter = EnvFilter::try_new(directives(config, verbose, quiet)).map_err(|error| cannot(error.to_string()))?;
+        let filter =
+            EnvFilter::try_new(directives(config, verbose, quiet)).map_err(|error| cannot(error.to_string()))?;
         let (filter, handle) = reload::Layer::new(filter);
         let format = Format { json: config.format == LogFormat::Json, ansi: io::stderr().is_terminal() };
         let lines = Lines::start(format).map_err(|error| cannot(error.to_string()))?;
@@ -54,7 +58,8 @@ impl Log {
     /// When the filter can't be read.
     pub(super) fn filter_by(&self, config: &LogConfig) -> Result<(), String> {
         let config = LogConfig { format: self.format, ..config.clone() };
-        let filter = EnvFilter::try_new(directives(&config, self.verbose, self.quiet)).map_err(|error| error.to_string())?;
+        let filter =
+            EnvFilter::try_new(directives(&config, self.verbose, self.quiet)).map_err(|error| error.to_string())?;
         self.filter.reload(filter).map_err(|error| error.to_string())
     }
 

@@ -7,7 +7,7 @@ use rcgen::{CertificateParams, DnType, KeyPair, SanType, date_time_ymd};
 use reqwest::{Certificate, Client, ClientBuilder};
 use tempfile::TempDir;
 
-use super::{Asker, TestApp};
+use super::{Asker, Serving, TestApp};
 
 /// A certificate for this machine, and its key, both as PEM.
 pub(crate) struct Identity {
@@ -78,5 +78,12 @@ impl TestApp {
     /// Somebody without a token who comes over TLS with a client of their own.
     pub(crate) fn over_tls(&self, client: ClientBuilder) -> Asker {
         Asker { client: client.build().unwrap(), base: format!("https://{}", self.address), token: None }
+    }
+}
+
+impl Serving {
+    /// Somebody without a token who comes over TLS with a client of their own.
+    pub(crate) fn over_tls(&self, client: ClientBuilder) -> Asker {
+        Asker { client: client.build().unwrap(), base: self.url.clone(), token: None }
     }
 }
