@@ -1,11 +1,13 @@
 //! What every subcommand gets: the settings, the way out, and the things that it opens.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::failure::Failure;
+use super::logging::Log;
 use super::output::Output;
 use crate::app::App;
-use crate::config::{Config, Settings};
+use crate::config::{Config, Flag, Settings, SettingsError, Sources};
 use crate::kernel::clock::SystemClock;
 use crate::store::{Db, ServerLock};
 
@@ -13,11 +15,42 @@ use crate::store::{Db, ServerLock};
 pub(super) struct Context {
     settings: Settings,
     output: Output,
+    log: Arc<Log>,
+    layers: Layers,
+}
+
+/// Where the settings come from, so that they can be read again.
+#[derive(Debug, Clone)]
+pub(super) struct Layers {
+    /// The file that was named.
+    pub(super) file: Option<PathBuf>,
+    /// What the command line said.
+    pub(super) flags: Vec<Flag>,
+}
+
+impl Layers {
+    /// Reads the file, the environment and the flags.
+    ///
+    /// # Errors
+    /// Every fault, at once.
+    pub(super) fn read(&self) -> Result<Settings, SettingsError> {
+        Settings::load(&Sources::gather(self.file.as_deref(), self.flags.clone())?)
+    }
 }
 
 impl Context {
-    pub(super) fn new(settings: Settings, output: Output) -> Self {
-        Self { settings, output }
+    pub(super) fn new(settings: Settings, output: Output, log: Arc<Log>, layers: Layers) -> Self {
+        Self { settings, output, log, layers }
+    }
+
+    /// Where the settings came from.
+    pub(super) fn layers(&self) -> &Layers {
+        &self.layers
+    }
+
+    /// The log.
+    pub(super) fn log(&self) -> &Log {
+        &self.log
     }
 
     /// The effective settings with their origins.

@@ -19,6 +19,7 @@ mod order;
 mod output;
 mod password;
 mod product;
+mod reload;
 mod seed;
 mod serve;
 mod shop;
@@ -26,14 +27,16 @@ mod user;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{ArgAction, ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use self::context::Context;
+use self::context::{Context, Layers};
 use self::failure::Failure;
+use self::logging::Log;
 use self::output::Output;
-use crate::config::{Flag, Settings, Sources};
+use crate::config::{Flag, Settings};
 
 const AFTER_HELP: &str = "\
 Settings also come from preorder.toml and from PREORDER_… variables: see 'preorder config show'.
@@ -155,16 +158,23 @@ fn run(cli: Cli) -> Result<(), Failure> {
         return completions::run(args);
     }
     let mut flags = cli.command.flags();
-    flags.extend(cli.global.db.map(|value| Flag { name: "--db", key: "db", value }));
-    let settings = Settings::load(&Sources::gather(cli.global.config.as_deref(), flags)?)?;
-    logging::start(&settings.config.log.filter, cli.global.verbose, cli.global.quiet)?;
+    flags.extend(cli.global.db.clone().map(|value| Flag { name: "--db", key: "db", value }));
+    let layers = Layers { file: cli.global.config.clone(), flags };
+    let settings = layers.read()?;
+    let log = Arc::new(Log::start(&settings.config.log, cli.global.verbose, cli.global.quiet)?);
+    let result = run_logged(cli, settings, layers, &log);
+    // Before the words that tell of a failure.
+    log.finish();
+    result
+}
 
+fn run_logged(cli: Cli, settings: Settings, layers: Layers, log: &Arc<Log>) -> Result<(), Failure> {
     allow_many_connections();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
         let hint = "Look at the limits on processes and open files ('ulimit -a').";
         Failure::failed(format!("The runtime can't be started: {error}."), hint)
     })?;
-    let context = Context::new(settings, Output::new(cli.global.json, cli.global.quiet > 0));
+    let context = Context::new(settings, Output::new(cli.global.json, cli.global.quiet > 0), Arc::clone(log), layers);
     let result = runtime.block_on(cli.command.run(&context));
     // After Ctrl-C a blocking task may still be at work; nobody waits for its answer any more.
     runtime.shutdown_background();

@@ -9,6 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::context::Context;
 use super::failure::Failure;
 use super::output;
+use super::reload::Reload;
 use crate::config::{Config, Flag};
 use crate::kernel::clock::{Clock as _, SystemClock};
 use crate::kernel::error::Error;
@@ -58,11 +59,15 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
         .map_err(|error| Failure::failed(format!("No address to listen on: {error}."), OTHER_ADDRESS))?;
     let scheme = if tls.is_some() { "https" } else { "http" };
     let connections = Connections::new(server::door(&app, &config.target), &config.limits, tls);
+    let reload = Reload::listen(context, &app, &connections)?;
     output::line(format!("preorder is ready at {scheme}://{address}"))?;
 
     let failure = Arc::new(tokio::sync::OnceCell::new());
     let stop = stop(app.db.clone(), args.until_stdin_closes, Arc::clone(&failure));
-    let served = server::serve(&app, connections, listener, stop).await;
+    let served = tokio::select! {
+        served = server::serve(&app, connections, listener, stop) => served,
+        () = reload.keep_reading() => Ok(()),
+    };
     // A charge can outlive every request, and on a failed disk it can't be settled: the next start asks about it again.
     let patience = Duration::from_secs(config.limits.shutdown_timeout_s);
     let charges = async {

@@ -20,7 +20,7 @@ use std::path::PathBuf;
 
 pub use keys::{SETTINGS, Setting};
 pub use load::{Entry, Fault, Settings, SettingsError};
-pub use operations::{LogConfig, LogFormat, ProxyConfig, TlsConfig};
+pub use operations::{Changes, LogConfig, LogFormat, ProxyConfig, REQUESTS, TlsConfig};
 pub use sources::{FILE_NAME, Flag, Origin, Sources};
 
 #[cfg(debug_assertions)]

@@ -5,8 +5,77 @@ use std::path::PathBuf;
 
 use ipnet::IpNet;
 
+use super::Config;
 use super::accounts::file;
-use super::keys::{Form, Setting};
+use super::keys::{Form, SETTINGS, Setting};
+
+/// What a running server reads anew on SIGHUP; the rest waits for its next start. Files of certificates can change, TLS as such
+/// can't come or go.
+const LIVE: [&str; 15] = [
+    "tls.cert_file",
+    "tls.key_file",
+    "tls.hsts_seconds",
+    "proxy.trusted",
+    "limits.address_per_second",
+    "limits.address_burst",
+    "limits.account_per_second",
+    "limits.account_burst",
+    "limits.body_bytes",
+    "limits.connections",
+    "limits.queue_length",
+    "limits.header_timeout_s",
+    "limits.request_timeout_s",
+    "limits.shutdown_timeout_s",
+    "log.filter",
+];
+
+/// What differs between the settings of a running server and those that were read anew.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// What can be applied, each with its value.
+    pub live: Vec<String>,
+    /// The names of what needs a restart.
+    pub at_restart: Vec<&'static str>,
+}
+
+impl Setting {
+    /// Whether a running server can take another value.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        LIVE.contains(&self.key)
+    }
+}
+
+impl Config {
+    /// Takes from `new` what can change in a running server, and tells what that is.
+    pub fn take_live(&mut self, new: &Self) -> Changes {
+        let mut changes = Changes::default();
+        let has_tls = self.tls.cert_file.is_some();
+        let tls_stays = has_tls == new.tls.cert_file.is_some();
+        for setting in SETTINGS {
+            let value = setting.value(new);
+            if setting.value(self) == value {
+                continue;
+            }
+            if setting.is_live() && (tls_stays || !setting.key.starts_with("tls.")) {
+                let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                changes.live.push(format!("{} = {value}", setting.key));
+            } else {
+                changes.at_restart.push(setting.key);
+            }
+        }
+        if tls_stays {
+            self.tls = new.tls.clone();
+        }
+        self.proxy = new.proxy.clone();
+        self.limits = new.limits;
+        self.log.filter.clone_from(&new.log.filter);
+        changes
+    }
+}
+
+/// The target of the log's lines that tell of requests.
+pub const REQUESTS: &str = "preorder::requests";
 
 /// TLS.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -31,7 +31,7 @@ use tower::Service;
 
 pub use self::proxies::Peer;
 use self::terms::{Bounds, Terms};
-use crate::config::Config;
+use crate::config::{Config, REQUESTS};
 use crate::http::{
     Counted, ForPeople, HttpError, Judge, Known, Language, Meter, OverTls, RequestId, SESSION_COOKIE, Verified,
     Visitor, cookie, problem,
@@ -42,9 +42,6 @@ use crate::users::Users;
 
 /// The older header that carries an access token.
 const ACCESS: &str = "access";
-
-/// The target of the lines that tell of requests.
-pub const REQUESTS: &str = "preorder::requests";
 
 /// The probes of whoever runs the server; they must answer when everything else is refused.
 const PROBES: [&str; 2] = ["/healthz", "/readyz"];

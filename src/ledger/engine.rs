@@ -6,7 +6,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -19,11 +19,16 @@ use crate::store::sqlite::{Connection, WriterQueue, panicked};
 /// The most commands in a batch. Larger ones gain little (the fsync is shared already) and keep the first waiting.
 pub(super) const BATCH_MAX: usize = 512;
 
+/// The longest queue that can be set.
+const QUEUE_LENGTH_MAX: usize = 1_000_000;
+
 type Reply = oneshot::Sender<Result<Outcome, Error>>;
 
 /// The queue's front end.
 pub(crate) struct Engine {
     queue: flume::Sender<(Command, Reply)>,
+    /// How many may wait in it.
+    queue_length: AtomicUsize,
     turns: Arc<Turns>,
 }
 
@@ -40,9 +45,14 @@ struct Turns {
 impl Engine {
     /// An engine whose batches go through `writer`. Must be called inside a tokio runtime, which wakes those who wait.
     pub(crate) fn new(ledger: Arc<SqliteLedger>, writer: WriterQueue, queue_length: usize) -> Self {
-        let (queue, waiting) = flume::bounded(queue_length.max(1));
+        let (queue, waiting) = flume::bounded(QUEUE_LENGTH_MAX);
         let turns = Turns { ledger, waiting, due: AtomicBool::new(false), writer, runtime: Handle::current() };
-        Self { queue, turns: Arc::new(turns) }
+        Self { queue, queue_length: AtomicUsize::new(queue_length.max(1)), turns: Arc::new(turns) }
+    }
+
+    /// Lets so many commands wait from now on. Those that wait are not turned away.
+    pub(crate) fn set_queue_length(&self, queue_length: usize) {
+        self.queue_length.store(queue_length.max(1), Ordering::Relaxed);
     }
 
     /// How many commands wait for a batch.
@@ -57,7 +67,10 @@ impl Engine {
     /// [`Kind::Busy`] when the queue is full; the batch's error when it could not be saved (nothing was done).
     pub(crate) fn submit(&self, command: Command) -> impl Future<Output = Result<Outcome, Error>> + Send + use<> {
         let (reply, outcome) = oneshot::channel();
-        let queued = self.queue.try_send((command, reply)).map_err(|_| Error::busy(1));
+        // Several that come at the same moment may find the same last place, and get one each.
+        let has_room = self.waiting() < self.queue_length.load(Ordering::Relaxed);
+        let sent = if has_room { self.queue.try_send((command, reply)).ok() } else { None };
+        let queued = sent.ok_or_else(|| Error::busy(1));
         self.turns.ask();
         async move {
             queued?;

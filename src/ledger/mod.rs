@@ -82,6 +82,11 @@ impl Ledger {
         Ok(Arc::new(Self { db, clock, board, adapter, engine, waiters }))
     }
 
+    /// Lets so many purchases wait for the engine from now on.
+    pub fn set_queue_length(&self, queue_length: usize) {
+        self.engine.set_queue_length(queue_length);
+    }
+
     /// Puts a fault into this ledger, for good.
     #[cfg(debug_assertions)]
     pub fn plant(&self, fault: crate::kernel::planted::PlantedFault) {

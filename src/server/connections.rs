@@ -117,7 +117,7 @@ impl Connections {
             drop(stream.set_nodelay(true));
             let (all, cut_off, watcher) = (Arc::clone(self), open.cut_off.clone(), open.graceful.watcher());
             if self.tls.is_some() {
-                let secured = Arc::clone(self).secured(stream, peer, watcher, open.closing.clone());
+                let secured = Box::pin(Arc::clone(self).secured(stream, peer, watcher, open.closing.clone()));
                 tokio::spawn(async move {
                     cut_off.run_until_cancelled(secured).await;
                     all.places.give_back(place);

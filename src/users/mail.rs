@@ -132,7 +132,12 @@ async fn carry(letters: flume::Receiver<Waiting>, server: Server, from: Mailbox,
         // The library's own limit is for each step of the conversation; this one is for all of it.
         match tokio::time::timeout(patience, server.send(message)).await {
             Ok(Ok(_)) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "a mail was not sent; its reader may ask for another"),
+            Ok(Err(error)) => {
+                // What a mail server says about a letter names its reader.
+                let why =
+                    error.status().map_or_else(|| error.to_string(), |code| format!("the mail server said {code}"));
+                tracing::warn!(why, "a mail was not sent; its reader may ask for another");
+            }
             Err(_) => tracing::warn!(?patience, "the mail server took too long; the reader may ask for another mail"),
         }
     }

@@ -116,6 +116,32 @@ async fn an_address_that_asks_too_often_is_put_off() {
 }
 
 #[tokio::test]
+async fn whose_rate_it_is_is_known_from_trusted_proxies_alone() {
+    for (trusted, is_believed) in [("192.0.2.0/24", false), ("127.0.0.0/8", true)] {
+        let app = TestApp::with(|config| {
+            config.limits.address_per_second = 1;
+            config.limits.address_burst = 1;
+            config.proxy.trusted = vec![trusted.parse().unwrap()];
+        })
+        .await;
+        let asker = app.anonymous();
+        let from =
+            |address: String| asker.send(asker.request(Method::GET, "/nowhere").header("x-forwarded-for", address));
+        // Everybody has an address of their own, if the header is believed.
+        let mut put_off = 0;
+        for host in 1..=200 {
+            put_off += usize::from(from(format!("203.0.113.{host}")).await.status == 429);
+        }
+        assert_eq!(put_off == 0, is_believed, "{put_off} of 200 behind {trusted}");
+        // What the client made up before it came to the proxy is nobody's address.
+        if is_believed {
+            in_time(async { while from("1.2.3.4, 198.51.100.1".to_owned()).await.status != 429 {} }).await;
+            in_time(async { while from("5.6.7.8, 198.51.100.1".to_owned()).await.status != 429 {} }).await;
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_account_that_asks_too_often_is_put_off() {
     let app = TestApp::with(|config| {
         config.limits.account_per_second = 1;

@@ -196,8 +196,15 @@ async fn the_cookie_is_for_tls_only_where_tls_is_spoken() {
     app.account("ann", Role::User).await;
     let login = json!({"email": "ann@example.com", "password": PASSWORD});
     let anybody = app.anonymous();
-    let request = anybody.request(Method::POST, "/users/login").header("x-forwarded-proto", "https").json(&login);
-    assert!(anybody.send(request).await.header("set-cookie").ends_with("; Secure"));
+    let claimed = || anybody.request(Method::POST, "/users/login").header("x-forwarded-proto", "https").json(&login);
+    // Anybody can say so; a trusted proxy is believed.
+    assert!(!anybody.send(claimed()).await.header("set-cookie").contains("Secure"));
+    let app = TestApp::with(|config| config.proxy.trusted = vec!["127.0.0.0/8".parse().unwrap()]).await;
+    app.account("ann", Role::User).await;
+    let anybody = app.anonymous();
+    let claimed = || anybody.request(Method::POST, "/users/login").header("x-forwarded-proto", "https").json(&login);
+    assert!(anybody.send(claimed()).await.header("set-cookie").ends_with("; Secure"));
+    assert!(!anybody.post("/users/login", &login).await.header("set-cookie").contains("Secure"));
     let app = TestApp::with(|config| config.jwt.secure_cookies = true).await;
     app.account("ann", Role::User).await;
     let answer = app.anonymous().post("/users/login", &login).await;

@@ -7,6 +7,7 @@ pub(crate) mod events;
 mod servers;
 mod shell;
 mod shop;
+mod tls;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +24,7 @@ use preorder::store::{Db, Location};
 use preorder::target::Targets;
 use preorder::users::{NewUser, User};
 use reqwest::header::HeaderMap;
-use reqwest::{Method, RequestBuilder, StatusCode};
+use reqwest::{Method, RequestBuilder, StatusCode, Version};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -35,6 +36,7 @@ pub(crate) use self::community::*;
 pub(crate) use self::servers::{OtherServer, not_tested};
 pub(crate) use self::shell::{Serving, Shell, hidden, seen};
 pub(crate) use self::shop::*;
+pub(crate) use self::tls::{Identity, TlsFiles};
 
 /// Everybody's password.
 pub(crate) const PASSWORD: &str = "correct horse";
@@ -272,9 +274,9 @@ impl Asker {
     /// Sends to a server that may be gone before it has answered.
     pub(crate) async fn try_send(&self, request: RequestBuilder) -> Option<Answer> {
         let response = request.send().await.ok()?;
-        let (status, headers) = (response.status(), response.headers().clone());
+        let (status, headers, version) = (response.status(), response.headers().clone(), response.version());
         let body = serde_json::from_str(&response.text().await.ok()?).unwrap_or(Value::Null);
-        Some(Answer { status, headers, body })
+        Some(Answer { status, version, headers, body })
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
@@ -302,6 +304,7 @@ impl Asker {
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
+    pub(crate) version: Version,
     pub(crate) headers: HeaderMap,
     /// Null when there is none, or when it is not JSON.
     pub(crate) body: Value,

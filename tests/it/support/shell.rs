@@ -114,7 +114,7 @@ impl Serving {
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let line = in_time(lines.next_line()).await.unwrap();
         let line = line.unwrap_or_else(|| panic!("no server: {}", std::fs::read_to_string(&log).unwrap()));
-        let url = line.split_whitespace().find(|word| word.starts_with("http://")).unwrap().to_owned();
+        let url = line.split_whitespace().find(|word| word.starts_with("http")).unwrap().to_owned();
         Self { child, url, line, lines: Some(lines), log }
     }
 
@@ -141,6 +141,16 @@ impl Serving {
     /// What it prints after its first line.
     pub(crate) fn output(&mut self) -> Lines<BufReader<ChildStdout>> {
         self.lines.take().unwrap()
+    }
+
+    /// Waits until it has written something to stderr.
+    pub(crate) async fn logs(&self, words: &str) {
+        in_time(async {
+            while !self.log().contains(words) {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
     }
 
     /// What it wrote to stderr.
