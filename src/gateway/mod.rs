@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
-use axum::http::header::{AUTHORIZATION, CONNECTION};
+use axum::http::header::CONNECTION;
 use axum::http::{HeaderMap, HeaderValue, Method};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
@@ -27,7 +27,8 @@ use tower::Service;
 use self::rates::Rates;
 use crate::config::Limits;
 use crate::http::{
-    ForPeople, HttpError, Judge, Known, Language, Meter, RequestId, SESSION_COOKIE, Verified, Visitor, cookie, problem,
+    CameFrom, Connected, ForPeople, HttpError, Judge, Known, Language, Meter, RequestId, SESSION_COOKIE, Verified,
+    Visitor, bearer, cookie, problem,
 };
 use crate::kernel::error::{Error, Kind, Text};
 use crate::kernel::ids::UserId;
@@ -36,8 +37,9 @@ use crate::users::Users;
 /// The older header that carries an access token.
 const ACCESS: &str = "access";
 
-/// The probes of whoever runs the server; they must answer when everything else is refused.
-const PROBES: [&str; 2] = ["/healthz", "/readyz"];
+/// What whoever runs the server looks at; it must answer when everything else is refused. The metrics look for themselves who
+/// asks.
+const PROBES: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
 /// Tells whether there is room for a request with this method and path, or the error that turns it away.
 pub type HasRoom = Box<dyn Fn(&Method, &str) -> Result<(), Error> + Send + Sync>;
@@ -87,6 +89,12 @@ impl Door {
         }
     }
 
+    /// Counts a connection, until what this gives is dropped.
+    #[must_use]
+    pub fn connection(&self) -> Connected {
+        self.meter.connection()
+    }
+
     /// Answers a request that came from `address`.
     pub async fn answer(&self, request: Request<Incoming>, address: IpAddr) -> Response {
         let begun = Instant::now();
@@ -115,6 +123,7 @@ impl Door {
     fn admit(&self, request: &mut Request, address: IpAddr, is_for_page: bool) -> Result<(), Error> {
         self.body_limit.apply(request);
         if PROBES.contains(&request.uri().path()) {
+            request.extensions_mut().insert(CameFrom(address));
             return Ok(());
         }
         (self.room)(request.method(), request.uri().path())?;
@@ -168,11 +177,7 @@ impl Door {
 
 /// The access token, from `Authorization: Bearer` or else from the older header.
 fn token_of(headers: &HeaderMap) -> Option<&str> {
-    let bearer = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| {
-        let (scheme, token) = value.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("Bearer").then(|| token.trim())
-    });
-    bearer.or_else(|| headers.get(ACCESS).and_then(|value| value.to_str().ok()))
+    bearer(headers).or_else(|| headers.get(ACCESS).and_then(|value| value.to_str().ok()))
 }
 
 fn rate_limited(retry_after_s: u32) -> Error {

@@ -14,7 +14,7 @@ use super::seal::Seals;
 use super::standing::{Change, Standing};
 use super::store::{self, UserRow};
 use super::tokens::Tokens;
-use super::{Email, secret};
+use super::{Email, gauges, secret};
 use crate::config::{Config, JwtConfig};
 use crate::kernel::actor::Role;
 use crate::kernel::clock::Clock;
@@ -43,6 +43,8 @@ pub struct Users {
     signup_verified_email: bool,
     pub(super) images: Images,
     pub(super) standing: Arc<Standing>,
+    /// Held while they are counted, so that nobody counts beside somebody else.
+    pub(super) counted: Mutex<Option<gauges::Count>>,
     /// Held by a change of what somebody may do from its commit until the view in memory shows it.
     turn: Arc<Mutex<()>>,
 }
@@ -68,6 +70,7 @@ impl Users {
             signup_verified_email: config.signup_verified_email,
             images: Images::open(&config.media)?,
             standing: Arc::default(),
+            counted: Mutex::default(),
             turn: Arc::default(),
         };
         users.read_standing().await?;

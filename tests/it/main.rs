@@ -26,6 +26,7 @@ mod late_bodies;
 mod law;
 mod ledger;
 mod mail;
+mod metrics;
 mod newsfeed;
 mod newsfeed_stream;
 mod overload;
