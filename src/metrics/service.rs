@@ -135,9 +135,13 @@ impl Metrics {
         let caches = self.sources.products.caches().into_iter().chain(self.sources.newsfeed.caches());
         let caches: Vec<_> = caches.collect();
         let mut family = text.family(&model::CACHE_HITS);
-        caches.iter().for_each(|(cache, usage)| family.value(&[cache], usage.hits));
+        for (cache, usage) in &caches {
+            family.value(&[cache], usage.hits);
+        }
         let mut family = text.family(&model::CACHE_MISSES);
-        caches.iter().for_each(|(cache, usage)| family.value(&[cache], usage.misses));
+        for (cache, usage) in &caches {
+            family.value(&[cache], usage.misses);
+        }
     }
 
     fn database(&self, text: &mut Text) {
@@ -185,7 +189,9 @@ fn http(text: &mut Text, traffic: &Traffic) {
     let mut family = text.family(&model::HTTP_REQUESTS);
     for read in &asked {
         let (method, path) = named(read);
-        read.statuses.iter().for_each(|(status, count)| family.value(&[&method, path, status], count));
+        for (status, count) in &read.statuses {
+            family.value(&[&method, path, status], count);
+        }
     }
     let mut family = text.family(&model::HTTP_DURATION);
     for read in &asked {
@@ -193,8 +199,9 @@ fn http(text: &mut Text, traffic: &Traffic) {
         family.histogram(&[&method, path], &read.times, Seconds);
     }
     let mut family = text.family(&model::HTTP_REFUSALS);
-    let codes: BTreeMap<_, _> = traffic.refusals().into_iter().collect();
-    codes.iter().for_each(|(code, count)| family.value(&[code], count));
+    for (code, count) in traffic.refusals().into_iter().collect::<BTreeMap<_, _>>() {
+        family.value(&[code], count);
+    }
 }
 
 fn engine(text: &mut Text, measured: &Measured) {
@@ -202,7 +209,9 @@ fn engine(text: &mut Text, measured: &Measured) {
     text.family(&model::BATCH_DURATION).histogram(&[], &measured.batch, Seconds);
     text.family(&model::COMMIT_DURATION).histogram(&[], &measured.commit, Seconds);
     let mut family = text.family(&model::ORDERS);
-    measured.outcomes.iter().for_each(|(outcome, count)| family.value(&[outcome], count));
+    for (outcome, count) in &measured.outcomes {
+        family.value(&[outcome], count);
+    }
 }
 
 fn units(text: &mut Text, ledger: &Ledger) {

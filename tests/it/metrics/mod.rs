@@ -11,7 +11,7 @@ use preorder::metrics::model::{METRICS, Metric, PRODUCTS_MAX};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use self::scrape::{Scrape, of_work};
+use self::scrape::{Labels, Scrape, of_work};
 use crate::support::events::Events;
 use crate::support::{TestApp, all_pay, id, not_tested, reservation, run_python};
 
@@ -33,8 +33,6 @@ async fn they_tell_what_was_done() {
     ann.leave(&held).await.ok(200);
     ann.enter("100", 100).await.refused(409, "sold_out");
     nobody.buy("100").await.refused(401, "unauthenticated");
-    nobody.get("/products/100").await.ok(200);
-    nobody.get("/products/100").await.ok(200);
     nobody.get("/no/such/path").await.refused(404, "not_found");
 
     let scrape = Scrape::of(&nobody).await;
@@ -42,40 +40,39 @@ async fn they_tell_what_was_done() {
         let (method, route) = method_route.split_once(' ').unwrap();
         scrape.value("preorder_http_requests_total", &format!("method={method},route={route},status={status}"))
     };
-    assert_eq!(requests("POST /payments/pre-order", 201), 3.0);
-    assert_eq!(requests("POST /payments/pre-order", 401), 1.0);
-    assert_eq!(requests("POST /payments", 201), 2.0);
-    assert_eq!(requests("POST /payments", 409), 1.0);
-    assert_eq!(requests("POST /payments/{orderId}/cancel", 200), 1.0);
-    assert_eq!(requests("other other", 404), 1.0);
+    assert_eq!(requests("POST /payments/pre-order", 201), 3);
+    assert_eq!(requests("POST /payments/pre-order", 401), 1);
+    assert_eq!(requests("POST /payments", 201), 2);
+    assert_eq!(requests("POST /payments", 409), 1);
+    assert_eq!(requests("POST /payments/{orderId}/cancel", 200), 1);
+    assert_eq!(requests("other other", 404), 1);
     let times = |end: &str, le: &str| {
         let labels = format!("method=POST,route=/payments/pre-order{le}");
         scrape.value(&format!("preorder_http_request_duration_seconds_{end}"), &labels)
     };
-    assert_eq!([times("count", ""), times("bucket", ",le=+Inf"), times("bucket", ",le=33.554432")], [4.0; 3]);
-    assert!(times("sum", "") > 0.0);
+    assert_eq!([times("count", ""), times("bucket", ",le=+Inf"), times("bucket", ",le=33.554432")], [4; 3]);
+    let sum = scrape.get("preorder_http_request_duration_seconds_sum", "method=POST,route=/payments/pre-order");
+    assert!(sum.unwrap().parse::<f64>().unwrap() > 0.0);
     for code in ["sold_out", "unauthenticated", "not_found"] {
-        assert_eq!(scrape.value("preorder_http_refusals_total", &format!("code={code}")), 1.0, "{code}");
+        assert_eq!(scrape.value("preorder_http_refusals_total", &format!("code={code}")), 1, "{code}");
     }
     let units = |product, state| scrape.value("preorder_units", &format!("product={product},state={state}"));
-    assert_eq!(["available", "held", "sold"].map(|state| units(100, state)), [6.0, 2.0, 2.0]);
-    assert_eq!(["available", "held", "sold"].map(|state| units(110, state)), [7.0, 0.0, 0.0]);
-    for (outcome, count) in [("completed", 3.0), ("refunded", 1.0), ("by_buyer", 1.0), ("expired", 0.0)] {
+    assert_eq!(["available", "held", "sold"].map(|state| units(100, state)), [6, 2, 2]);
+    assert_eq!(["available", "held", "sold"].map(|state| units(110, state)), [7, 0, 0]);
+    for (outcome, count) in [("completed", 3), ("refunded", 1), ("by_buyer", 1), ("expired", 0)] {
         assert_eq!(scrape.value("preorder_orders_total", &format!("outcome={outcome}")), count, "{outcome}");
     }
     // Three purchases, a refund, two holds, one cancelled: each waited for its answer, so none shared a batch.
     for name in ["preorder_batch_size_sum", "preorder_batch_size_count", "preorder_commit_duration_seconds_count"] {
-        assert_eq!(scrape.value(name, ""), 7.0, "{name}");
+        assert_eq!(scrape.value(name, ""), 7, "{name}");
     }
-    assert_eq!(scrape.value("preorder_batch_size_bucket", "le=1"), 7.0);
-    let cache = |name: &str| scrape.value(&format!("preorder_cache_{name}_total"), "cache=products");
-    assert_eq!((cache("misses"), cache("hits")), (1.0, 1.0));
-    for (name, value) in [("products", 2.0), ("products_not_shown", 0.0), ("sessions", 1.0), ("queue_length", 0.0)] {
+    assert_eq!(scrape.value("preorder_batch_size_bucket", "le=1"), 7);
+    for (name, value) in [("products", 2), ("products_not_shown", 0), ("sessions", 1), ("queue_length", 0)] {
         assert_eq!(scrape.value(&format!("preorder_{name}"), ""), value, "{name}");
     }
-    assert!(scrape.value("preorder_http_connections", "") >= 1.0);
-    assert!(scrape.value("preorder_database_size_bytes", "") > 0.0);
-    assert_eq!(scrape.value("process_start_time_seconds", ""), 1_893_456_000.0);
+    assert!(scrape.value("preorder_http_connections", "") >= 1);
+    assert!(scrape.value("preorder_database_size_bytes", "") > 0);
+    assert_eq!(scrape.value("process_start_time_seconds", ""), 1_893_456_000);
 
     // The hold that is left runs out, and there are more sessions.
     clock.advance_seconds(61);
@@ -83,9 +80,26 @@ async fn they_tell_what_was_done() {
     app.user("bob").await;
     app.user("eve").await;
     let scrape = Scrape::of(&nobody).await;
-    assert_eq!(scrape.value("preorder_orders_total", "outcome=expired"), 1.0);
-    assert_eq!(scrape.value("preorder_units", "product=100,state=available"), 8.0);
-    assert_eq!(scrape.value("preorder_sessions", ""), 3.0);
+    assert_eq!(scrape.value("preorder_orders_total", "outcome=expired"), 1);
+    assert_eq!(scrape.value("preorder_units", "product=100,state=available"), 8);
+    assert_eq!(scrape.value("preorder_sessions", ""), 3);
+}
+
+#[tokio::test]
+async fn caches_tell_what_they_had() {
+    let app = TestApp::start().await;
+    let nobody = app.anonymous();
+    let counts = async |cache: &str| {
+        let scrape = Scrape::of(&nobody).await;
+        ["hits", "misses"].map(|name| scrape.value(&format!("preorder_cache_{name}_total"), &format!("cache={cache}")))
+    };
+    for (cache, path) in [("products", "/products/100"), ("product_pages", "/products"), ("feeds", "/newsfeeds")] {
+        let [hits, misses] = counts(cache).await;
+        for _ in 0..3 {
+            nobody.get(path).await;
+        }
+        assert_eq!(counts(cache).await, [hits + 2, misses + 1], "{cache}");
+    }
 }
 
 #[tokio::test]
@@ -93,14 +107,14 @@ async fn sessions_count_until_they_end() {
     let (app, clock) = TestApp::with_clock(|config| config.jwt.access_minutes = 10).await;
     let [ann, bob, _eve] = [app.user("ann").await, app.user("bob").await, app.user("eve").await];
     let sessions = async || Scrape::of(&app.anonymous()).await.value("preorder_sessions", "");
-    assert_eq!(sessions().await, 3.0);
+    assert_eq!(sessions().await, 3);
     ann.post("/users/logout", &json!({})).await.ok(200);
-    assert_eq!(sessions().await, 3.0, "a count stands for a while");
+    assert_eq!(sessions().await, 3, "a count stands for a while");
     clock.advance_seconds(10);
-    assert_eq!(sessions().await, 2.0);
+    assert_eq!(sessions().await, 2);
     drop(bob);
     clock.advance_seconds(600);
-    assert_eq!(sessions().await, 0.0);
+    assert_eq!(sessions().await, 0);
 }
 
 #[tokio::test]
@@ -174,15 +188,13 @@ async fn a_thousand_paths_add_no_series() {
     ask(1..201).await;
     let after = Scrape::of(&nobody).await;
     assert_eq!(before.series(), after.series());
-    let others = |scrape: &Scrape| -> f64 {
-        scrape
-            .samples
-            .iter()
-            .filter(|(_, labels, _)| labels.get("route").is_some_and(|it| it == "other"))
-            .map(|it| it.2)
-            .sum()
+    let others = |scrape: &Scrape| -> u64 {
+        let of_nothing = |labels: &Labels| labels.get("route").is_some_and(|route| route == "other");
+        let counts =
+            scrape.samples.iter().filter(|(name, labels, _)| name.ends_with("requests_total") && of_nothing(labels));
+        counts.map(|(_, _, count)| count.parse::<u64>().unwrap()).sum()
     };
-    assert!(others(&after) >= others(&before) + 400.0, "they were counted");
+    assert_eq!(others(&after), others(&before) + 400, "they were counted");
 }
 
 #[tokio::test]
@@ -201,13 +213,13 @@ async fn of_many_products_the_liveliest_are_told() {
         .map(|(_, labels, _)| &labels["product"])
         .collect();
     assert_eq!(told.len(), PRODUCTS_MAX);
-    assert_eq!(scrape.value("preorder_units", "product=p0000,state=sold"), 1.0);
-    assert_eq!(scrape.value("preorder_products", ""), 1_005.0);
-    assert_eq!(scrape.value("preorder_products_not_shown", ""), 5.0);
+    assert_eq!(scrape.value("preorder_units", "product=p0000,state=sold"), 1);
+    assert_eq!(scrape.value("preorder_products", ""), 1_005);
+    assert_eq!(scrape.value("preorder_products_not_shown", ""), 5);
 
     let again = app.beside().await;
     let scrape = Scrape::of(&again.anonymous()).await;
-    assert_eq!(scrape.value("preorder_units", "product=p0000,state=sold"), 1.0);
+    assert_eq!(scrape.value("preorder_units", "product=p0000,state=sold"), 1);
     assert_eq!(
         scrape.get("preorder_units", "product=p1004,state=sold"),
         None,
@@ -222,14 +234,14 @@ async fn streams_are_counted_while_they_are_open() {
     app.sell(reservation("100", 1)).await;
     let count =
         async |kind: &str| Scrape::of(&app.anonymous()).await.value("preorder_streams", &format!("kind={kind}"));
-    assert_eq!(count("stock").await + count("newsfeed").await + count("board").await, 0.0);
+    assert_eq!(count("stock").await + count("newsfeed").await + count("board").await, 0);
     let mut stock = Events::to(&ann, "/stocks/stream?productId=100", None).await;
     stock.next().await;
     let newsfeed = Events::to(&ann, "/newsfeeds/stream", None).await;
-    assert_eq!((count("stock").await, count("newsfeed").await), (1.0, 1.0));
+    assert_eq!((count("stock").await, count("newsfeed").await), (1, 1));
     drop((stock, newsfeed));
     let gone = async {
-        while count("stock").await + count("newsfeed").await > 0.0 {
+        while count("stock").await + count("newsfeed").await > 0 {
             tokio::task::yield_now().await;
         }
     };
@@ -252,7 +264,7 @@ async fn they_are_for_who_has_the_token_and_comes_from_an_allowed_address() {
     let basic = nobody.request(Method::GET, "/metrics").header("authorization", format!("Basic {TOKEN}"));
     nobody.send(basic).await.refused(401, "metrics_token_required");
     let scrape = Scrape::of(&nobody.bearer(TOKEN)).await;
-    assert_eq!(scrape.value("preorder_http_requests_total", "method=GET,route=/metrics,status=401"), 4.0);
+    assert_eq!(scrape.value("preorder_http_requests_total", "method=GET,route=/metrics,status=401"), 4);
     assert!(!scrape.text.contains(TOKEN));
     // It opens nothing else.
     nobody.bearer(TOKEN).get("/users/me").await.refused(401, "token_invalid");
@@ -281,6 +293,6 @@ async fn they_are_told_when_everything_else_is_refused() {
         nobody.get("/products").await;
         scrape = Scrape::of(&nobody).await;
     }
-    assert!(scrape.value("preorder_http_refusals_total", "code=rate_limited") >= 1.0);
-    assert_eq!(scrape.value("preorder_http_requests_total", "method=GET,route=/metrics,status=200"), 20.0);
+    assert!(scrape.value("preorder_http_refusals_total", "code=rate_limited") >= 1);
+    assert_eq!(scrape.value("preorder_http_requests_total", "method=GET,route=/metrics,status=200"), 20);
 }

@@ -16,7 +16,7 @@ pub(crate) struct Scrape {
     /// Names and kinds, in their order.
     pub(crate) families: Vec<(String, String)>,
     /// Each sample's name, labels and value.
-    pub(crate) samples: Vec<(String, Labels, f64)>,
+    pub(crate) samples: Vec<(String, Labels, String)>,
 }
 
 impl Scrape {
@@ -39,34 +39,31 @@ impl Scrape {
             } else if !line.starts_with("# HELP ") {
                 let (series, value) = line.rsplit_once(' ').unwrap();
                 let (name, labels) = series.split_once('{').unwrap_or((series, "}"));
-                scrape.samples.push((
-                    name.to_owned(),
-                    labels_of(labels.strip_suffix('}').unwrap()),
-                    value.parse().unwrap(),
-                ));
+                scrape.samples.push((name.to_owned(), labels_of(labels.strip_suffix('}').unwrap()), value.to_owned()));
             }
         }
         scrape.text = text;
         scrape
     }
 
-    /// A sample's value; `None` when there is no such series. Labels are written as in `method=GET,route=/`.
-    pub(crate) fn get(&self, name: &str, labels: &str) -> Option<f64> {
+    /// A sample's value as it is written; `None` when there is no such series. Labels are written as in `method=GET,route=/`.
+    pub(crate) fn get(&self, name: &str, labels: &str) -> Option<&str> {
         let wanted: Labels = labels
             .split(',')
             .filter_map(|label| label.split_once('='))
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
         let mut found = self.samples.iter().filter(|(it, labels, _)| it == name && *labels == wanted);
-        let value = found.next().map(|(_, _, value)| *value);
+        let value = found.next().map(|(_, _, value)| value.as_str());
         assert!(found.next().is_none(), "{name} {labels} is there twice");
         value
     }
 
-    /// A sample's value.
+    /// A value that is a whole number.
     #[track_caller]
-    pub(crate) fn value(&self, name: &str, labels: &str) -> f64 {
-        self.get(name, labels).unwrap_or_else(|| panic!("no {name} with {labels} in {}", self.text))
+    pub(crate) fn value(&self, name: &str, labels: &str) -> u64 {
+        let value = self.get(name, labels).unwrap_or_else(|| panic!("no {name} with {labels} in {}", self.text));
+        value.parse().unwrap_or_else(|_| panic!("{name} is {value}"))
     }
 
     /// Every series, without its value.
@@ -84,7 +81,8 @@ fn labels_of(text: &str) -> Labels {
 /// A server that has done some work of each kind, and a scrape of it.
 pub(crate) async fn of_work() -> (TestApp, Scrape) {
     let backups = tempfile::tempdir().unwrap();
-    let app = TestApp::with(|config| {
+    // A still one, for the schedule would make a backup of its own.
+    let app = TestApp::still(|config| {
         all_pay(config);
         config.backup.url = Some(preorder::config::MediaUrl::Folder(backups.path().join("copies")));
     })
