@@ -167,7 +167,7 @@ async fn a_thousand_paths_add_no_series() {
     let nobody = app.anonymous();
     let ask = async |numbers: std::ops::Range<u32>| {
         let one = async |number: u32| {
-            let word = format!("{number:x}\"\\%0A");
+            let word = format!("{number:x}%22%5C%0A");
             for (method, path) in [
                 ("GET", format!("/{word}")),
                 ("GET", format!("/products/{word}")),
