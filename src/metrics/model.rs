@@ -62,6 +62,9 @@ metrics! {
     HTTP_REQUESTS: Counter "preorder_http_requests_total" ["method", "route", "status"]
         "Requests that were answered, by the route's template; what led nowhere has method and route 'other', and a rare status \
          is told by its class, such as 4xx.";
+    HTTP_FAILURES: Counter "preorder_http_failures_total" ["status"]
+        "Answers of all routes with a status of the server's own fault (500, 504, any other 5xx) or of load put off (503). Unlike \
+         the requests' series these are there from the start, so that the first failure is a rise.";
     HTTP_DURATION: Histogram "preorder_http_request_duration_seconds" ["method", "route"]
         "Time until the answer began. The bounds are doublings, at which the server's own counters end exactly.";
     HTTP_REFUSALS: Counter "preorder_http_refusals_total" ["code"]

@@ -28,6 +28,9 @@ use crate::users::Users;
 /// What the route of nothing is called: neither a method nor a path is like it.
 const OTHER: &str = "other";
 
+/// Statuses that are no client's fault, as [`Traffic`] tells them.
+const FAILURES: [&str; 4] = ["500", "503", "504", "5xx"];
+
 /// Who counts what.
 pub struct Sources {
     /// The door's counters.
@@ -192,6 +195,11 @@ fn http(text: &mut Text, traffic: &Traffic) {
         for (status, count) in &read.statuses {
             family.value(&[&method, path, status], count);
         }
+    }
+    let mut family = text.family(&model::HTTP_FAILURES);
+    for failure in FAILURES {
+        let statuses = asked.iter().flat_map(|read| &read.statuses);
+        family.value(&[failure], statuses.filter(|(status, _)| status == failure).map(|(_, count)| count).sum::<u64>());
     }
     let mut family = text.family(&model::HTTP_DURATION);
     for read in &asked {

@@ -2,46 +2,67 @@
 //!
 //! Counting sessions takes the longer the more there are, so it is done now and then, and between that the last count stands.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+
+use tokio::sync::Mutex;
 
 use super::service::Users;
 use super::store;
-use crate::kernel::clock::Timestamp;
+use crate::kernel::clock::{Clock, Timestamp};
+use crate::store::Db;
 
 /// A count stands at least so long, in seconds.
 const STANDS_S: i64 = 10;
-/// And so many times as long as it took: counting takes a thousandth of one reader's time.
-const REST: u32 = 1_000;
-/// How long to wait for a reader. What is counted can wait; who asks can't.
+/// And so many times as long as it took: counting takes a hundredth of one reader's time.
+const REST: u32 = 100;
+/// How long whoever asks waits for a new count, before the last one has to do.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// Nothing was counted yet.
+const UNKNOWN: u64 = u64::MAX;
 
-/// Live sessions, when they were counted last.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Count {
-    sessions: u64,
-    stands_until: Timestamp,
+/// Live sessions, as they were counted last.
+pub(super) struct Counted {
+    sessions: AtomicU64,
+    /// Until when they stand. Held while they are counted: nobody counts beside somebody else.
+    stands_until: Mutex<Timestamp>,
+}
+
+impl Default for Counted {
+    fn default() -> Self {
+        Self { sessions: AtomicU64::new(UNKNOWN), stands_until: Mutex::new(Timestamp(i64::MIN)) }
+    }
+}
+
+impl Counted {
+    /// Counts anew, if it is time and nobody else does.
+    async fn renew(&self, db: Db, clock: Arc<dyn Clock>) {
+        let Ok(mut stands_until) = self.stands_until.try_lock() else { return };
+        let now = clock.now();
+        if now < *stands_until {
+            return;
+        }
+        let began = Instant::now();
+        match db.read(move |conn| Ok(store::live_sessions(conn, now)?)).await {
+            Ok(sessions) => self.sessions.store(sessions, Ordering::Relaxed),
+            Err(error) => tracing::debug!(%error, "the sessions could not be counted"),
+        }
+        *stands_until = now.plus_seconds(stands_s(began.elapsed()));
+    }
 }
 
 impl Users {
     /// How many sessions have not ended, as of a few seconds ago; with a million of them as of a minute ago. `None` when they
-    /// could never be counted.
+    /// could not be counted yet.
     pub async fn live_sessions(&self) -> Option<u64> {
-        let mut last = self.counted.lock().await;
-        let now = self.clock.now();
-        if let Some(count) = last.filter(|count| now < count.stands_until) {
-            return Some(count.sessions);
+        let (counted, db, clock) = (Arc::clone(&self.counted), self.db.clone(), Arc::clone(&self.clock));
+        // It goes on when its time is up: what was begun is not begun again.
+        let counting = tokio::spawn(async move { counted.renew(db, clock).await });
+        if tokio::time::timeout(PATIENCE, counting).await.is_err() {
+            tracing::debug!("counting the sessions takes its time");
         }
-        let began = Instant::now();
-        let count = self.db.read(move |conn| Ok(store::live_sessions(conn, now)?));
-        match tokio::time::timeout(PATIENCE, count).await {
-            Ok(Ok(sessions)) => {
-                let stands_until = now.plus_seconds(stands_s(began.elapsed()));
-                *last = Some(Count { sessions, stands_until });
-            }
-            Ok(Err(error)) => tracing::debug!(%error, "the sessions could not be counted"),
-            Err(_) => tracing::debug!("no reader was free to count the sessions"),
-        }
-        last.map(|count| count.sessions)
+        Some(self.counted.sessions.load(Ordering::Relaxed)).filter(|sessions| *sessions != UNKNOWN)
     }
 
     /// How many letters wait for the mail server, or are on their way to it.
@@ -63,6 +84,6 @@ mod tests {
     #[test]
     fn what_takes_long_is_done_seldom() {
         assert_eq!(stands_s(Duration::from_micros(50)), 10);
-        assert_eq!(stands_s(Duration::from_millis(40)), 40);
+        assert_eq!(stands_s(Duration::from_millis(600)), 60);
     }
 }

@@ -36,7 +36,7 @@ annotations name places in `docs/runbook.md`. A test sees to it that both name o
 reads them, a few files of `/proc`, and the sizes of the database's files; it takes no lock that a purchase waits for longer than for
 choosing 1,000 products. Only sessions are counted in the database, seldom. `cargo bench --bench metrics` measures it.
 
-**Labels are bounded.** `route` is a template of the router's (`/products/{id}`), or `other`; `status` one of 34 codes, or a class such as
+**Labels are bounded.** `route` is a template of the router's (`/products/{id}`), or `other`; `status` one of a few dozen, or a class such as
 `4xx`; `code` a word of the program; `product` one of the 1,000 products that moved last. A series begins when its first value is counted.
 All counters begin at 0 with the process.
 
