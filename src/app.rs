@@ -9,6 +9,7 @@ use crate::http::Traffic;
 use crate::kernel::clock::Clock;
 use crate::kernel::error::Error;
 use crate::ledger::Ledger;
+use crate::metrics::{Metrics, Sources};
 use crate::newsfeed::{MayListen, Newsfeed};
 use crate::payments::{Payments, Provider, Simulated};
 use crate::products::Products;
@@ -51,6 +52,8 @@ pub struct App {
     pub auditor: Arc<Auditor>,
     /// Backups that the server makes by itself.
     pub backups: Arc<Backups>,
+    /// What all of it counts.
+    pub metrics: Arc<Metrics>,
 }
 
 impl App {
@@ -81,18 +84,32 @@ impl App {
         let standing = Arc::clone(&users);
         let may_listen: MayListen = Arc::new(move |actor| standing.may_still_act(actor).is_ok());
         let traffic = Arc::new(Traffic::default());
-        Ok(Self {
-            users,
+        let sources = Sources {
             products: Products::new(db.clone(), Arc::clone(&clock), Arc::clone(&ledger)),
             stock: StockRoom::new(Arc::clone(&ledger), clock.now()),
-            payments: Payments::new(Arc::clone(&ledger), provider),
-            purchases: Purchases::new(Arc::clone(&ledger)),
             newsfeed: Newsfeed::new(db.clone(), Arc::clone(&activity), may_listen),
             pulse: Pulse::new(Arc::clone(&traffic), Arc::clone(&ledger)),
-            auditor: Auditor::new(db.clone(), Arc::clone(&clock)),
-            traffic,
-            activity,
             backups: Backups::new(&config.db, &config.backup, Arc::clone(&clock))?,
+            db: db.clone(),
+            location: config.db.clone(),
+            limits: config.limits,
+            traffic,
+            ledger: Arc::clone(&ledger),
+            users: Arc::clone(&users),
+        };
+        Ok(Self {
+            users,
+            products: Arc::clone(&sources.products),
+            stock: Arc::clone(&sources.stock),
+            payments: Payments::new(Arc::clone(&ledger), provider),
+            purchases: Purchases::new(Arc::clone(&ledger)),
+            newsfeed: Arc::clone(&sources.newsfeed),
+            pulse: Arc::clone(&sources.pulse),
+            auditor: Auditor::new(db.clone(), Arc::clone(&clock)),
+            traffic: Arc::clone(&sources.traffic),
+            backups: Arc::clone(&sources.backups),
+            metrics: Metrics::new(sources, config.metrics.clone(), clock.now()),
+            activity,
             config: config.clone(),
             ledger,
             db,

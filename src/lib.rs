@@ -25,6 +25,7 @@
 //! | [`audit`] | every room's proof of its invariants in one, and one at a time |
 //! | [`upkeep`] | the database as a whole: backups and their schedule, restoring one, checks, figures |
 //! | [`pulse`] | how the sale goes, second by second, in memory: what the admin's board shows |
+//! | [`metrics`] | the list of metrics, and Prometheus's text of what everybody counts |
 //! | [`pages`] | the web pages, and the admin's: templates, texts and assets in the binary; parse, call one service method, render |
 //! | [`http`] | what handlers share: routes that can be listed, extractors, problem documents, pages, and the counters of traffic |
 //! | [`gateway`] | the door: authentication, rate limits, request ids, errors in the reader's language, a count of each answer |
@@ -97,6 +98,7 @@ pub mod http;
 pub mod kernel;
 pub mod ledger;
 pub mod loadtest;
+pub mod metrics;
 pub mod newsfeed;
 pub mod pages;
 pub mod payments;

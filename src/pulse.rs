@@ -138,6 +138,12 @@ impl Pulse {
         tokio::spawn(async move { closed.run_until_cancelled(beating).await });
     }
 
+    /// How many boards are open.
+    #[must_use]
+    pub fn readers(&self) -> usize {
+        READERS_MAX - self.places.available_permits()
+    }
+
     /// Ends every board's stream.
     pub fn close(&self) {
         self.closed.cancel();

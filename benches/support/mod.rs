@@ -158,9 +158,14 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) async fn connect(server: &Server) -> Self {
+        Self::connect_for(server, 131_072).await
+    }
+
+    /// One for answers of so many bytes.
+    pub(crate) async fn connect_for(server: &Server, bytes: usize) -> Self {
         let stream = TcpStream::connect(&server.address).await.unwrap();
         stream.set_nodelay(true).unwrap();
-        Self { stream, buffer: vec![0; 131_072] }
+        Self { stream, buffer: vec![0; bytes] }
     }
 
     /// Sends a request and gives its answer.

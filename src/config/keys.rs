@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::Value as Json;
 
-use super::{CacheKind, Config, ProviderKind, Secret, accounts, backups, operations};
+use super::{CacheKind, Config, ProviderKind, Secret, accounts, backups, metrics, operations};
 use crate::store::Location;
 use crate::target::TARGETS_ALLOWED;
 
@@ -243,6 +243,8 @@ pub static SETTINGS: &[Setting] = &[
     backups::S3_REGION,
     backups::S3_ACCESS_KEY,
     backups::S3_SECRET_KEY,
+    metrics::TOKEN,
+    metrics::ADDRESSES,
     Setting {
         key: "payment.provider",
         doc: "Who takes the money; simulated takes none and draws outcomes from a seed.",

@@ -8,6 +8,7 @@ mod accounts;
 mod backups;
 mod keys;
 mod load;
+mod metrics;
 mod operations;
 mod sources;
 #[cfg(test)]
@@ -20,6 +21,7 @@ use std::path::PathBuf;
 
 pub use keys::{SETTINGS, Setting};
 pub use load::{Entry, Fault, Settings, SettingsError};
+pub use metrics::MetricsConfig;
 pub use operations::{Changes, LogConfig, LogFormat, ProxyConfig, REQUESTS, TlsConfig};
 pub use sources::{FILE_NAME, Flag, Origin, Sources};
 
@@ -53,6 +55,8 @@ pub struct Config {
     pub media: MediaConfig,
     /// Backups that the server makes by itself.
     pub backup: BackupConfig,
+    /// Who may read the metrics.
+    pub metrics: MetricsConfig,
     /// The payment provider.
     pub payment: PaymentConfig,
     /// What a password hash costs.
@@ -293,6 +297,7 @@ impl Default for Config {
             mail: MailConfig::default(),
             media: MediaConfig::default(),
             backup: BackupConfig::default(),
+            metrics: MetricsConfig::default(),
             payment: PaymentConfig {
                 provider: ProviderKind::Simulated,
                 simulated: SimulatedConfig { abandon_rate: 0.2, decline_rate: 0.2, latency_ms: 0, seed: 1 },

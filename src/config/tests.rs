@@ -1,4 +1,5 @@
 use std::ffi::OsString;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use serde_json::Value as Json;
@@ -222,5 +223,26 @@ fn sqlite_addresses() {
     }
     for text in ["", "a.db", "sqlite:", "sqlite::memory:", "mysql://x"] {
         assert_eq!(faults(&format!("db = '{text}'"), &[]).len(), 1, "{text}");
+    }
+}
+
+#[test]
+fn metrics_are_for_a_token_and_for_addresses() {
+    let read = |text: &str| Settings::load(&sources(text, &[], &[])).map(|settings| settings.config.metrics);
+    let metrics =
+        read("[metrics]\ntoken = 'sixteen-letters!'\naddresses = ' 10.1.2.3/8,::1 , ::ffff:192.0.2.1 '").unwrap();
+    assert_eq!(metrics.token.as_deref(), Some("sixteen-letters!"));
+    assert_eq!(metrics.addresses.len(), 3);
+    let holds =
+        |address: &str| metrics.addresses.iter().any(|network| network.contains(&address.parse::<IpAddr>().unwrap()));
+    assert!(["10.255.0.1", "::1", "192.0.2.1"].into_iter().all(holds));
+    assert!(!["11.0.0.1", "::2", "192.0.2.2"].into_iter().any(holds));
+    let none = read("[metrics]\ntoken = ''\naddresses = ' '").unwrap();
+    assert!(none.token.is_none() && none.addresses.is_empty());
+    for bad in ["token = 'fifteen-letters'", "token = 'sixteen letters!'", "token = 'sechzehn-zeichen-ß'"] {
+        assert!(!format!("{:?}", read(&format!("[metrics]\n{bad}")).unwrap_err()).contains("letters"), "{bad}");
+    }
+    for bad in ["10.0.0.0/33", "localhost", "10.0.0.1,,::1", "10.0.0.1;::1", "10.0.0"] {
+        read(&format!("[metrics]\naddresses = '{bad}'")).unwrap_err();
     }
 }

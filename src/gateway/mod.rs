@@ -22,7 +22,7 @@ use arc_swap::ArcSwap;
 use axum::Router;
 use axum::body::HttpBody as _;
 use axum::extract::{DefaultBodyLimit, Request};
-use axum::http::header::{AUTHORIZATION, CONNECTION};
+use axum::http::header::CONNECTION;
 use axum::http::{HeaderMap, HeaderValue, Method, Version};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
@@ -33,8 +33,8 @@ pub use self::proxies::Peer;
 use self::terms::{Bounds, Terms};
 use crate::config::{Config, REQUESTS};
 use crate::http::{
-    Counted, ForPeople, HttpError, Judge, Known, Language, Meter, OverTls, RequestId, SESSION_COOKIE, Verified,
-    Visitor, cookie, problem,
+    CameFrom, Connected, Counted, ForPeople, HttpError, Judge, Known, Language, Meter, OverTls, RequestId, SESSION_COOKIE,
+    Verified, Visitor, bearer, cookie, problem,
 };
 use crate::kernel::error::{Error, Kind, Text};
 use crate::kernel::ids::UserId;
@@ -43,8 +43,9 @@ use crate::users::Users;
 /// The older header that carries an access token.
 const ACCESS: &str = "access";
 
-/// The probes of whoever runs the server; they must answer when everything else is refused.
-const PROBES: [&str; 2] = ["/healthz", "/readyz"];
+/// What whoever runs the server looks at; it must answer when everything else is refused. The metrics look for themselves who
+/// asks.
+const PROBES: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
 /// Tells whether there is room for a request with this method and path, or the error that turns it away.
 pub type HasRoom = Box<dyn Fn(&Method, &str) -> Result<(), Error> + Send + Sync>;
@@ -90,6 +91,12 @@ impl Door {
     pub fn keep_to(&self, config: &Config) {
         let known = self.terms.load_full();
         self.terms.store(Arc::new(Terms::new(&config.limits, &config.proxy, Some(&known))));
+    }
+
+    /// Counts a connection, until what this gives is dropped.
+    #[must_use]
+    pub fn connection(&self) -> Connected {
+        self.meter.connection()
     }
 
     /// Answers a request of whoever connected.
@@ -174,6 +181,8 @@ impl Door {
         user: &mut Option<UserId>,
     ) -> Result<(), Error> {
         if PROBES.contains(&request.uri().path()) {
+            let client = proxies::client(peer, request.headers(), &terms.trusted);
+            request.extensions_mut().insert(CameFrom(client.address));
             return Ok(());
         }
         (self.room)(request.method(), request.uri().path())?;
@@ -238,11 +247,7 @@ fn tells_of_requests() -> bool {
 
 /// The access token, from `Authorization: Bearer` or else from the older header.
 fn token_of(headers: &HeaderMap) -> Option<&str> {
-    let bearer = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| {
-        let (scheme, token) = value.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("Bearer").then(|| token.trim())
-    });
-    bearer.or_else(|| headers.get(ACCESS).and_then(|value| value.to_str().ok()))
+    bearer(headers).or_else(|| headers.get(ACCESS).and_then(|value| value.to_str().ok()))
 }
 
 fn rate_limited(retry_after_s: u32) -> Error {

@@ -13,11 +13,20 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Request};
+use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 
 use super::problem::HttpError;
 use crate::kernel::actor::{Actor, Role};
 use crate::kernel::error::{Error, Kind, Text};
+
+/// The token of an `Authorization: Bearer` header.
+#[must_use]
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("Bearer").then(|| token.trim())
+}
 
 /// Tells, from memory, what an actor may do now: it gives the actor with today's role, or why it may not act.
 pub type Judge = Arc<dyn Fn(Actor) -> Result<Actor, Error> + Send + Sync>;

@@ -6,6 +6,7 @@
 
 mod auth;
 mod body;
+mod came_from;
 pub mod events;
 mod idempotency;
 mod language;
@@ -17,11 +18,13 @@ pub mod problem;
 mod refusal;
 mod request_id;
 mod routes;
+mod times;
 mod traffic;
 mod way;
 
-pub use auth::{Admin, Asker, Buyer, Caller, Judge, Known, Verified};
+pub use auth::{Admin, Asker, Buyer, Caller, Judge, Known, Verified, bearer};
 pub use body::{FormBody, Json, JsonOrForm};
+pub use came_from::CameFrom;
 pub use idempotency::IdempotencyKey;
 pub use language::Language;
 pub use origin::OwnSite;
@@ -31,5 +34,6 @@ pub use people::{ErrorPage, ForPeople, SESSION_COOKIE, Told, Visitor, cookie};
 pub use problem::HttpError;
 pub use request_id::RequestId;
 pub use routes::{Route, Routes};
-pub use traffic::{Counted, Meter, Refused, RouteReading, Times, Traffic};
+pub use times::Times;
+pub use traffic::{Connected, Counted, Meter, Refused, RouteReading, Traffic};
 pub use way::OverTls;

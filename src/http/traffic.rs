@@ -1,10 +1,11 @@
 //! What this server is asked, and how that goes: counted at the door for whoever shows it.
 //!
-//! An answer costs the look-up of its route and three additions to atomics, and nobody ever waits for anybody. What is counted
+//! An answer costs the look-up of its route and four additions to atomics, and nobody ever waits for anybody. What is counted
 //! only grows, so that a rate, or the percentiles of the last ten seconds, is the difference of two readings.
 
 use std::array;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::borrow::Cow;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -12,16 +13,20 @@ use axum::http::{Method, StatusCode};
 use axum::response::Response;
 
 use super::routes::Route;
+use super::times::{Times, TimesCounted};
+use crate::kernel::histogram::Distribution;
 
-/// Buckets of a histogram: below 8 µs one for each, then eight for each doubling, up to 71 minutes. A value is told no more
-/// than an eighth too high.
-const BUCKETS: usize = 240;
-/// The longest time that is told apart, in microseconds.
-const MICROS_MAX: u64 = u32::MAX as u64;
 /// Codes of refusals that are told apart; the program has about a hundred.
 const CODES_MAX: usize = 512;
-/// Classes of statuses: 1xx to 5xx.
-const CLASSES: usize = 5;
+/// Statuses that are counted one by one; any other is counted with its class.
+const STATUSES: [u16; 34] = [
+    101, 200, 201, 202, 204, 206, 301, 302, 303, 304, 307, 308, 400, 401, 402, 403, 404, 405, 406, 408, 409, 410, 411,
+    413, 414, 415, 416, 417, 422, 429, 431, 500, 503, 504,
+];
+/// What the classes are called, behind those statuses.
+const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+/// Counters of statuses.
+const SLOTS: usize = STATUSES.len() + CLASSES.len();
 
 /// Marks an answer that tells of a refusal, by the refusal's code.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +38,16 @@ pub struct Traffic {
     /// One list for each door; there is one door, save in tests.
     doors: Mutex<Vec<Arc<[Tally]>>>,
     codes: Codes,
+    connections: AtomicUsize,
+}
+
+/// A connection that is counted as long as this is there.
+pub struct Connected(Arc<Traffic>);
+
+impl Drop for Connected {
+    fn drop(&mut self) {
+        self.0.connections.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// What a door counts with.
@@ -51,13 +66,19 @@ pub struct Counted(usize);
 /// What is counted of one route.
 struct Tally {
     route: Option<Route>,
-    statuses: [AtomicU64; CLASSES],
-    times: [AtomicU64; BUCKETS],
+    statuses: [AtomicU64; SLOTS],
+    times: TimesCounted,
 }
 
 impl Tally {
     fn new(route: Option<Route>) -> Self {
-        Self { route, statuses: array::from_fn(|_| AtomicU64::new(0)), times: array::from_fn(|_| AtomicU64::new(0)) }
+        Self { route, statuses: array::from_fn(|_| AtomicU64::new(0)), times: TimesCounted::new() }
+    }
+
+    fn read(&self) -> RouteReading {
+        let counts = self.statuses.iter().map(|count| count.load(Ordering::Relaxed));
+        let statuses = counts.enumerate().filter(|(_, count)| *count > 0).map(|(slot, count)| (status_of(slot), count));
+        RouteReading { route: self.route.clone(), statuses: statuses.collect(), times: self.times.distribution() }
     }
 }
 
@@ -66,10 +87,10 @@ impl Tally {
 pub struct RouteReading {
     /// The route; `None` stands for all that led nowhere.
     pub route: Option<Route>,
-    /// Answers by the class of their status, from 1xx to 5xx.
-    pub statuses: [u64; CLASSES],
-    /// How long they took.
-    pub times: Times,
+    /// Answers by their status, or by the class of a rare one, such as `4xx`; those that there were.
+    pub statuses: Vec<(Cow<'static, str>, u64)>,
+    /// How long they took until they began, in microseconds.
+    pub times: Distribution,
 }
 
 impl Traffic {
@@ -113,13 +134,20 @@ impl Traffic {
     /// Each route by itself; what led nowhere comes last.
     #[must_use]
     pub fn by_route(&self) -> Vec<RouteReading> {
-        let reading = |tally: &Tally| {
-            let mut times = Times::default();
-            times.add(&tally.times);
-            let statuses = array::from_fn(|class| tally.statuses[class].load(Ordering::Relaxed));
-            RouteReading { route: tally.route.clone(), statuses, times }
-        };
-        self.doors().iter().flat_map(|door| door.iter().map(reading).collect::<Vec<_>>()).collect()
+        self.doors().iter().flat_map(|door| door.iter().map(Tally::read).collect::<Vec<_>>()).collect()
+    }
+
+    /// Counts a connection, until what this gives is dropped.
+    #[must_use]
+    pub fn connection(self: &Arc<Self>) -> Connected {
+        self.connections.fetch_add(1, Ordering::Relaxed);
+        Connected(Arc::clone(self))
+    }
+
+    /// How many connections are open.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
     }
 
     fn doors(&self) -> Vec<Arc<[Tally]>> {
@@ -142,20 +170,56 @@ impl Meter {
         self.tallies[place].route.as_ref()
     }
 
+    /// Counts a connection, until what this gives is dropped.
+    #[must_use]
+    pub fn connection(&self) -> Connected {
+        self.traffic.connection()
+    }
+
     /// Counts an answer that took so long to begin.
     pub fn count(&self, Counted(place): Counted, response: &Response, took: Duration) {
         let tally = &self.tallies[place];
-        tally.statuses[class(response.status())].fetch_add(1, Ordering::Relaxed);
-        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        tally.times[bucket(micros)].fetch_add(1, Ordering::Relaxed);
+        tally.statuses[slot_of(response.status())].fetch_add(1, Ordering::Relaxed);
+        tally.times.count(took);
         if let Some(Refused(code)) = response.extensions().get() {
             self.traffic.codes.count(code);
         }
     }
 }
 
-fn class(status: StatusCode) -> usize {
-    usize::from(status.as_u16() / 100).clamp(1, CLASSES) - 1
+/// Where a status is counted.
+fn slot_of(status: StatusCode) -> usize {
+    const PLACES: [u8; 500] = places();
+    let status = usize::from(status.as_u16().clamp(100, 599));
+    usize::from(PLACES[status - 100])
+}
+
+/// Of each status from 100 to 599, where it is counted.
+const fn places() -> [u8; 500] {
+    assert!(SLOTS <= u8::MAX as usize);
+    let (mut places, mut at) = ([0; 500], 0);
+    while at < 500 {
+        #[expect(clippy::cast_possible_truncation, reason = "there are fewer slots than that")]
+        let of_class = (STATUSES.len() + at / 100) as u8;
+        places[at] = of_class;
+        at += 1;
+    }
+    let mut slot = 0;
+    while slot < STATUSES.len() {
+        #[expect(clippy::cast_possible_truncation, reason = "there are fewer slots than that")]
+        let of_status = slot as u8;
+        places[STATUSES[slot] as usize - 100] = of_status;
+        slot += 1;
+    }
+    places
+}
+
+/// What is counted at a place.
+fn status_of(slot: usize) -> Cow<'static, str> {
+    match STATUSES.get(slot) {
+        Some(status) => status.to_string().into(),
+        None => CLASSES[slot - STATUSES.len()].into(),
+    }
 }
 
 /// A counter for each code; the place of a code is its for good once it was taken.
@@ -184,79 +248,11 @@ impl Codes {
     }
 }
 
-/// Times, as a histogram in microseconds.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Times(Box<[u64]>);
-
-impl Default for Times {
-    fn default() -> Self {
-        Self(vec![0; BUCKETS].into_boxed_slice())
-    }
-}
-
-impl Times {
-    fn add(&mut self, counted: &[AtomicU64; BUCKETS]) {
-        for (sum, counted) in self.0.iter_mut().zip(counted) {
-            *sum += counted.load(Ordering::Relaxed);
-        }
-    }
-
-    /// What has come since an earlier reading.
-    #[must_use]
-    pub fn since(&self, earlier: &Self) -> Self {
-        Self(self.0.iter().zip(&earlier.0).map(|(now, then)| now.saturating_sub(*then)).collect())
-    }
-
-    /// How many there are.
-    #[must_use]
-    pub fn count(&self) -> u64 {
-        self.0.iter().sum()
-    }
-
-    /// The time within which so many of a hundred were, in microseconds; 0 when there are none.
-    #[must_use]
-    pub fn percentile(&self, percent: u64) -> u64 {
-        let wanted = (self.count() * percent).div_ceil(100);
-        let mut seen = 0;
-        let found = self.0.iter().position(|count| {
-            seen += count;
-            seen >= wanted && seen > 0
-        });
-        found.map_or(0, longest_in)
-    }
-}
-
-/// The bucket of a time.
-fn bucket(micros: u64) -> usize {
-    let micros = micros.min(MICROS_MAX);
-    if micros < 8 {
-        return usize::try_from(micros).unwrap_or_default();
-    }
-    let doublings = micros.ilog2();
-    let eighth = (micros >> (doublings - 3)) & 7;
-    (doublings as usize - 2) * 8 + usize::try_from(eighth).unwrap_or_default()
-}
-
-/// The longest time of a bucket, in microseconds.
-fn longest_in(bucket: usize) -> u64 {
-    let (group, eighth) = ((bucket / 8) as u64, (bucket % 8) as u64);
-    if group == 0 { eighth } else { ((9 + eighth) << (group - 1)) - 1 }
-}
-
 #[cfg(test)]
 mod tests {
     use axum::response::IntoResponse as _;
 
     use super::*;
-
-    #[test]
-    fn a_time_is_told_at_most_an_eighth_too_high() {
-        for micros in (0..5_000).chain([99_999, 1_000_000, 59_999_999, MICROS_MAX]) {
-            let told = longest_in(bucket(micros));
-            assert!(told >= micros && told <= micros + micros / 8, "{micros} is told as {told}");
-        }
-        assert_eq!(bucket(u64::MAX), BUCKETS - 1);
-    }
 
     #[test]
     fn percentiles_are_those_of_what_came_since() {
@@ -299,7 +295,36 @@ mod tests {
             meter.count(meter.place(&method, path), &response, Duration::ZERO);
         }
         let read: Vec<_> = traffic.by_route().into_iter().map(|read| (read.statuses, read.times.count())).collect();
-        assert_eq!(read, [([0, 1, 0, 1, 0], 2), ([0, 0, 0, 0, 1], 1), ([0, 1, 0, 0, 0], 1), ([0, 0, 0, 2, 0], 2)]);
+        let counted = |statuses: &[(&'static str, u64)]| -> Vec<(Cow<'static, str>, u64)> {
+            statuses.iter().map(|(status, count)| ((*status).into(), *count)).collect()
+        };
+        let expected = [
+            (counted(&[("200", 1), ("404", 1)]), 2),
+            (counted(&[("503", 1)]), 1),
+            (counted(&[("200", 1)]), 1),
+            (counted(&[("404", 1), ("405", 1)]), 2),
+        ];
+        assert_eq!(read, expected);
+    }
+
+    #[test]
+    fn every_status_has_a_place_that_is_its_own_or_its_class() {
+        for status in 100..1_000 {
+            let told = status_of(slot_of(StatusCode::from_u16(status).unwrap()));
+            let class = format!("{}xx", (status / 100).min(5));
+            let expected = if STATUSES.contains(&status) { status.to_string() } else { class };
+            assert_eq!(told, expected);
+        }
+        assert!(STATUSES.is_sorted());
+    }
+
+    #[test]
+    fn a_connection_is_counted_while_it_is_there() {
+        let traffic = Arc::new(Traffic::default());
+        let connections = [traffic.connection(), traffic.connection()];
+        assert_eq!(traffic.connections(), 2);
+        drop(connections);
+        assert_eq!(traffic.connections(), 0);
     }
 
     #[test]

@@ -6,6 +6,7 @@ pub mod actor;
 pub mod check;
 pub mod clock;
 pub mod error;
+pub mod histogram;
 pub mod ids;
 pub mod limits;
 pub mod money;

@@ -118,6 +118,11 @@ impl Waiters {
         self.lock().is_full(self.clock.now())
     }
 
+    /// How many wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.lock().waiting
+    }
+
     /// Counts one who waits from now on, until the guard is dropped.
     pub(super) fn enter(self: &Arc<Self>) -> Waiting {
         let came_at = self.clock.now();

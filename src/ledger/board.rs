@@ -3,13 +3,13 @@
 //! Only the ledger's writer publishes here, in the order of its commits; everybody reads.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
 
 use tokio::sync::watch;
 
 use super::command::Refusal;
-use super::model::{Kind, Movement, MovementKind, Offer, SaleState, Stock, Terms, Units};
+use super::measures::Measures;
+use super::model::{Kind, Offer, SaleState, Stock, Terms, Units};
 use super::rules;
 use crate::kernel::clock::Timestamp;
 use crate::kernel::ids::ProductId;
@@ -81,6 +81,11 @@ impl Post {
     }
 }
 
+/// How lively a product is: those that moved last come first.
+fn rank(post: &Post) -> (u64, Units) {
+    (post.changed_in, post.offer.stock.held + post.offer.stock.sold)
+}
+
 /// What has changed on the board since a publication.
 #[derive(Debug)]
 pub struct Changes {
@@ -98,8 +103,8 @@ pub(crate) struct Board {
     published: watch::Sender<u64>,
     /// What the counts do not tell: until when they are right if nothing is committed.
     expiries: RwLock<Expiries>,
-    /// Orders that this process has completed.
-    completed: AtomicU64,
+    /// What is measured of the engine.
+    pub(super) measures: Measures,
     #[cfg(debug_assertions)]
     pub(super) planted: super::planted::Planted,
 }
@@ -161,6 +166,24 @@ impl Board {
         Changes { up_to: *self.published.borrow(), products }
     }
 
+    /// The counts of the `most` products that moved last (of those that moved together, of which most is held or sold), and
+    /// how many products there are.
+    pub(crate) fn liveliest(&self, most: usize) -> (Vec<(ProductId, Stock)>, usize) {
+        let offers = self.offers.read().unwrap_or_else(PoisonError::into_inner);
+        let posts = offers.iter().filter(|(_, post)| !post.offer.retired);
+        let mut posts: Vec<_> = posts.map(|(product, post)| (rank(post), product, post.offer.stock)).collect();
+        let count = posts.len();
+        let order = |(a, first, _): &(_, &ProductId, _), (b, second, _): &(_, &ProductId, _)| {
+            Ord::cmp(b, a).then_with(|| first.as_str().cmp(second.as_str()))
+        };
+        if count > most {
+            posts.select_nth_unstable_by(most, order);
+            posts.truncate(most);
+        }
+        posts.sort_unstable_by(order);
+        (posts.into_iter().map(|(_, product, stock)| (product.clone(), stock)).collect(), count)
+    }
+
     /// Publishes the offers that a commit changed.
     pub(crate) fn publish<'a>(&self, changed: impl Iterator<Item = &'a Offer>, now: Timestamp) {
         let mut offers = self.offers.write().unwrap_or_else(PoisonError::into_inner);
@@ -170,17 +193,6 @@ impl Board {
             offers.insert(offer.product.clone(), post);
         }
         self.published.send_replace(number);
-    }
-
-    /// Counts the orders that a commit completed.
-    pub(crate) fn count_sold(&self, movements: &[Movement]) {
-        let sold = movements.iter().filter(|movement| movement.kind == MovementKind::Sell).count();
-        self.completed.fetch_add(sold as u64, Ordering::Relaxed);
-    }
-
-    /// How many orders this process has completed.
-    pub(crate) fn completed(&self) -> u64 {
-        self.completed.load(Ordering::Relaxed)
     }
 
     /// Notes when new holds run out.

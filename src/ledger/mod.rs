@@ -14,6 +14,7 @@ mod course;
 mod decide;
 mod engine;
 mod filing;
+mod measures;
 mod model;
 pub(crate) mod offers;
 #[cfg(debug_assertions)]
@@ -35,6 +36,7 @@ use tokio::sync::watch;
 pub use board::{Changes, Live};
 pub use command::*;
 pub use course::{Course, SoldOut};
+pub use measures::Measured;
 pub use model::*;
 pub use queries::OrderFilter;
 
@@ -208,7 +210,25 @@ impl Ledger {
     /// How many commands wait for a batch, and how many orders this process has completed.
     #[must_use]
     pub fn pace(&self) -> (usize, u64) {
-        (self.engine.waiting(), self.board.completed())
+        (self.engine.waiting(), self.board.measures.completed())
+    }
+
+    /// How many purchases wait for their answer.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.waiters.waiting()
+    }
+
+    /// What was measured of the engine since the start.
+    #[must_use]
+    pub fn measured(&self) -> Measured {
+        self.board.measures.read()
+    }
+
+    /// The counts of the `most` products that moved last, the latest first, and how many products there are.
+    #[must_use]
+    pub fn liveliest(&self, most: usize) -> (Vec<(ProductId, Stock)>, usize) {
+        self.board.liveliest(most)
     }
 
     /// Commits the catalogue's change of one offer; the door and the next batch go by it at once.

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use rusqlite::{Connection, TransactionBehavior};
 
@@ -76,6 +77,7 @@ impl SqliteLedger {
     /// # Errors
     /// When nothing of the batch was saved.
     pub(crate) fn process(&self, connection: &mut Connection, commands: &[Command]) -> Result<Vec<Outcome>, Error> {
+        let began = Instant::now();
         let mut memory = self.memory();
         // Taken out until the commit: a batch that fails leaves an empty memory, to be loaded anew.
         let remembered = std::mem::take(&mut *memory);
@@ -83,6 +85,7 @@ impl SqliteLedger {
         if kept.live.len().max(kept.keys.len()) <= self.remembered_max {
             *memory = kept; // or else the next batch files what is left, and begins anew
         }
+        self.board.measures.batch(commands.len(), began);
         Ok(outcomes)
     }
 
@@ -177,9 +180,11 @@ fn run_batch(
         if board.planted.forgets(&book) {
             return Ok((outcomes, Memory::default()));
         }
+        let began = Instant::now();
         transaction.commit().map_err(StoreError::from)?;
+        board.measures.commit(began);
         board.publish(book.changes.offers.iter().filter_map(|product| book.offers.get(product)), now);
-        board.count_sold(&book.changes.movements);
+        board.measures.orders(&book);
     } else {
         transaction.rollback().map_err(StoreError::from)?;
     }

@@ -12,6 +12,7 @@ use crate::kernel::actor::Actor;
 use crate::kernel::error::Error;
 use crate::kernel::ids::{ActivityId, PostId, UserId};
 use crate::kernel::page::{Cursors, Page, PageRequest};
+use crate::store::cache::CacheUse;
 use crate::store::memory::Memory;
 use crate::store::{Conn, Db, StoreError};
 
@@ -52,6 +53,12 @@ impl Newsfeed {
         let feeds = Memory::new(db.clone(), FEED_BYTES_MAX, |page: &Arc<FeedPage>| weight(&page.posts.items));
         let views = Memory::new(db.clone(), VIEW_PAGES_MAX, |_| 1);
         Arc::new(Self { db, activity, feeds, views, hub })
+    }
+
+    /// How its memories were used, by name.
+    #[must_use]
+    pub fn caches(&self) -> [(&'static str, CacheUse); 2] {
+        [("feeds", self.feeds.usage()), ("activity_views", self.views.usage())]
     }
 
     /// A page of posts. Posts that arrive while somebody pages are neither skipped nor repeated; one whose likes change

@@ -5,6 +5,7 @@
 //! comes back with the number of the last one.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -51,6 +52,7 @@ pub struct Listening {
 pub(super) struct Hub {
     joins: mpsc::Sender<Join>,
     task: Mutex<Option<Task>>,
+    open: Arc<AtomicUsize>,
     closed: CancellationToken,
 }
 
@@ -70,9 +72,11 @@ impl Hub {
             closed: closed.clone(),
             audience: Audience::default(),
             streams: HashMap::new(),
+            open: Arc::default(),
             told: ActivityId(0),
         };
-        Self { joins, task: Mutex::new(Some(task)), closed }
+        let open = Arc::clone(&task.open);
+        Self { joins, task: Mutex::new(Some(task)), open, closed }
     }
 }
 
@@ -83,6 +87,12 @@ impl Newsfeed {
         if let Some(task) = task {
             tokio::spawn(task.run());
         }
+    }
+
+    /// How many streams are open; one whose client has gone still counts for a second.
+    #[must_use]
+    pub fn streams(&self) -> usize {
+        self.hub.open.load(Ordering::Relaxed)
     }
 
     /// Ends every stream, and lets nobody listen any more.
@@ -151,6 +161,8 @@ struct Task {
     audience: Audience,
     /// Of everybody in the audience.
     streams: HashMap<UserId, Vec<Stream>>,
+    /// How many those are, for whoever counts.
+    open: Arc<AtomicUsize>,
     /// The last line that was told.
     told: ActivityId,
 }
@@ -214,9 +226,15 @@ impl Task {
                 streams.push(Stream { actor, from: latest, events });
                 Ok((latest, live))
             };
+            // Counted before they know: who has a stream finds it counted.
+            self.count();
             drop(reply.send(answer));
         }
         Ok(())
+    }
+
+    fn count(&self) {
+        self.open.store(self.streams.values().map(Vec::len).sum(), Ordering::Relaxed);
     }
 
     /// Tells the next lines of the log; gives whether there may be more.
@@ -263,6 +281,7 @@ impl Task {
             }
             !streams.is_empty()
         });
+        self.count();
     }
 }
 

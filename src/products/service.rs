@@ -9,7 +9,7 @@ use crate::kernel::error::Error;
 use crate::kernel::ids::ProductId;
 use crate::kernel::page::{Cursors, Page, PageRequest};
 use crate::ledger::{Kind, Ledger, Mover, Refusal, Terms, offers};
-use crate::store::cache::Cache;
+use crate::store::cache::{Cache, CacheUse};
 use crate::store::{Conn, Db};
 
 /// Catalogue entries kept in memory, in bytes; the absent ones that were asked for count as well.
@@ -40,6 +40,12 @@ impl Products {
         let entries = Cache::weighed(ENTRIES_BYTES_MAX, |entry: &Option<Arc<Entry>>| weight(entry.as_slice()));
         let pages = Cache::weighed(PAGES_BYTES_MAX, |page: &Page<Arc<Entry>>| weight(&page.items));
         Arc::new(Self { db, clock, ledger, entries, pages })
+    }
+
+    /// How its caches were used, by name.
+    #[must_use]
+    pub fn caches(&self) -> [(&'static str, CacheUse); 2] {
+        [("products", self.entries.usage()), ("product_pages", self.pages.usage())]
     }
 
     /// Forgets what is in memory whenever another process changes the database, until the catalogue is dropped.

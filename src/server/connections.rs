@@ -116,17 +116,20 @@ impl Connections {
             // Without it a small answer can wait 40 ms for the acknowledgement of the one before. A failure costs only that.
             drop(stream.set_nodelay(true));
             let (all, cut_off, watcher) = (Arc::clone(self), open.cut_off.clone(), open.graceful.watcher());
+            let counted = self.door.connection();
             if self.tls.is_some() {
                 let secured = Box::pin(Arc::clone(self).secured(stream, peer, watcher, open.closing.clone()));
                 tokio::spawn(async move {
                     cut_off.run_until_cancelled(secured).await;
                     all.places.give_back(place);
+                    drop(counted);
                 });
             } else {
                 let plain = self.plain(stream, peer, watcher);
                 tokio::spawn(async move {
                     cut_off.run_until_cancelled(plain).await;
                     all.places.give_back(place);
+                    drop(counted);
                 });
             }
         }

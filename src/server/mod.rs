@@ -28,7 +28,7 @@ use crate::http::{ForPeople, HttpError, Json, Routes};
 use crate::kernel::error::{Error, Kind, Text};
 use crate::store::Db;
 use crate::target::{Target, Targets};
-use crate::{activity, newsfeed, pages, payments, products, purchases, stock, users};
+use crate::{activity, metrics, newsfeed, pages, payments, products, purchases, stock, users};
 
 /// Clients that may wait for the accept loop: a crowd arrives within milliseconds, and whoever finds the queue full tries
 /// again only after a second. The system may allow less (`net.core.somaxconn`).
@@ -52,7 +52,7 @@ pub fn door(app: &App, targets: &Targets) -> Door {
     behind_door(app, rooms(app, targets))
 }
 
-/// The rooms that this process serves, and the probes; their list is that of every route.
+/// The rooms that this process serves, the probes and the metrics; their list is that of every route.
 #[must_use]
 pub fn rooms(app: &App, targets: &Targets) -> Routes {
     let rooms = [
@@ -68,7 +68,7 @@ pub fn rooms(app: &App, targets: &Targets) -> Routes {
     rooms
         .into_iter()
         .filter(|(target, _)| targets.contains(*target))
-        .fold(probes(app.db.clone()), |served, (_, room)| served.merge(room))
+        .fold(watched(app), |served, (_, room)| served.merge(room))
 }
 
 /// Puts the door in front of `rooms`.
@@ -87,8 +87,10 @@ pub fn behind_door(app: &App, rooms: Routes) -> Door {
     Door::new(Arc::clone(&app.users), &app.config, rooms.into_router(), people, Box::new(room), meter)
 }
 
-fn probes(db: Db) -> Routes {
-    Routes::new().get("/healthz", healthz).get("/readyz", readyz).with_state(db)
+/// What whoever runs the server looks at, whichever rooms it serves.
+fn watched(app: &App) -> Routes {
+    let probes = Routes::new().get("/healthz", healthz).get("/readyz", readyz).with_state(app.db.clone());
+    probes.merge(metrics::http::routes(Arc::clone(&app.metrics)))
 }
 
 #[derive(Serialize)]

@@ -80,6 +80,12 @@ impl StockRoom {
         tokio::spawn(async move { closed.run_until_cancelled(told).await });
     }
 
+    /// How many streams are open.
+    #[must_use]
+    pub fn streams(&self) -> usize {
+        STREAMS_MAX - self.hub.places.available_permits()
+    }
+
     /// Ends every stream, and lets nobody listen any more.
     pub fn close(&self) {
         self.hub.closed.cancel();

@@ -14,6 +14,39 @@ use crate::kernel::error::Error;
 pub struct Cache<K, V> {
     entries: moka::future::Cache<(u64, K), V>,
     generation: AtomicU64,
+    lookups: Lookups,
+}
+
+/// Counts how often a cache was asked, and how often it had to load.
+#[derive(Debug, Default)]
+pub(super) struct Lookups {
+    asked: AtomicU64,
+    loaded: AtomicU64,
+}
+
+impl Lookups {
+    pub(super) fn asked(&self) {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn loaded(&self) {
+        self.loaded.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn read(&self) -> CacheUse {
+        // In this order: whoever is counted as loading has been counted as asking.
+        let misses = self.loaded.load(Ordering::Acquire);
+        CacheUse { hits: self.asked.load(Ordering::Relaxed).saturating_sub(misses), misses }
+    }
+}
+
+/// How a cache was used since the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CacheUse {
+    /// Values that were there, or were being loaded for somebody else.
+    pub hits: u64,
+    /// Values that were loaded.
+    pub misses: u64,
 }
 
 impl<K, V> Cache<K, V>
@@ -24,7 +57,7 @@ where
     /// An empty cache for at most `capacity` values.
     #[must_use]
     pub fn new(capacity: u64) -> Self {
-        Self { entries: moka::future::Cache::new(capacity), generation: AtomicU64::new(0) }
+        Self { entries: moka::future::Cache::new(capacity), generation: AtomicU64::new(0), lookups: Lookups::default() }
     }
 
     /// An empty cache for values whose weights add up to at most `capacity`.
@@ -32,7 +65,7 @@ where
     pub fn weighed(capacity: u64, weight: impl Fn(&V) -> usize + Send + Sync + 'static) -> Self {
         let weigher = move |_: &(u64, K), value: &V| u32::try_from(weight(value)).unwrap_or(u32::MAX);
         let entries = moka::future::Cache::builder().max_capacity(capacity).weigher(weigher).build();
-        Self { entries, generation: AtomicU64::new(0) }
+        Self { entries, generation: AtomicU64::new(0), lookups: Lookups::default() }
     }
 
     /// The value of `key`; `load` runs once, whoever else asks meanwhile waits for it. An error is not kept.
@@ -44,7 +77,18 @@ where
         F: Future<Output = Result<V, Error>>,
     {
         let generation = self.generation.load(Ordering::Acquire);
+        self.lookups.asked();
+        let load = async {
+            self.lookups.loaded();
+            load.await
+        };
         self.entries.try_get_with((generation, key), load).await.map_err(|error: Arc<Error>| (*error).clone())
+    }
+
+    /// How it was used.
+    #[must_use]
+    pub fn usage(&self) -> CacheUse {
+        self.lookups.read()
     }
 
     /// What is kept, once whatever is too much has been let go.
@@ -98,5 +142,6 @@ mod tests {
         assert_eq!(error.code(), "busy");
         assert_eq!(cache.get_or_load(1, async { Ok(7) }).await.unwrap(), 7);
         assert_eq!(cache.get_or_load(1, async { Ok(8) }).await.unwrap(), 7);
+        assert_eq!(cache.usage(), CacheUse { hits: 1, misses: 2 });
     }
 }

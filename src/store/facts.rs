@@ -1,10 +1,11 @@
 //! How large a database is: pages, the log, and the rows of each table.
 
 use std::fs;
+use std::path::Path;
 
 use super::inspect::Inspection;
-use super::restore::beside;
-use super::{Conn, StoreError};
+use super::restore::{beside, folder_of};
+use super::{Conn, Location, StoreError};
 use crate::kernel::error::Error;
 
 /// Pages and bytes.
@@ -20,6 +21,31 @@ pub struct Pages {
     pub pages: i64,
     /// Those among them that hold nothing at present, and will be used again.
     pub free_pages: i64,
+}
+
+/// How large the files of a database are, by the file system: this costs next to nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sizes {
+    /// The file's length.
+    pub file_bytes: u64,
+    /// The write-ahead log's length.
+    pub wal_bytes: u64,
+    /// What is free on their disk, for this process.
+    pub disk_free_bytes: Option<u64>,
+}
+
+impl Sizes {
+    /// The sizes of the database at `location`; 0 for a file that is not there.
+    #[must_use]
+    pub fn of(Location::Sqlite(path): &Location) -> Self {
+        let bytes = |path: &Path| fs::metadata(path).map_or(0, |file| file.len());
+        let disk = rustix::fs::statvfs(folder_of(path)).ok();
+        Self {
+            file_bytes: bytes(path),
+            wal_bytes: bytes(&beside(path, "-wal")),
+            disk_free_bytes: disk.map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize)),
+        }
+    }
 }
 
 /// How many rows a table has.

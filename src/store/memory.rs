@@ -5,6 +5,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use super::Db;
+use super::cache::{CacheUse, Lookups};
 use super::concerns::Scope;
 use crate::kernel::error::Error;
 
@@ -12,6 +13,7 @@ use crate::kernel::error::Error;
 pub struct Memory<K, V> {
     db: Db,
     kept: moka::future::Cache<K, Kept<V>>,
+    lookups: Lookups,
 }
 
 #[derive(Clone)]
@@ -32,7 +34,8 @@ where
     #[must_use]
     pub fn new(db: Db, capacity: u64, weight: impl Fn(&V) -> usize + Send + Sync + 'static) -> Self {
         let weigher = move |_: &K, kept: &Kept<V>| u32::try_from(weight(&kept.value)).unwrap_or(u32::MAX);
-        Self { db, kept: moka::future::Cache::builder().max_capacity(capacity).weigher(weigher).build() }
+        let kept = moka::future::Cache::builder().max_capacity(capacity).weigher(weigher).build();
+        Self { db, kept, lookups: Lookups::default() }
     }
 
     /// The value of `key`. `load` reads it, and says what it was made of; it runs once, whoever else asks meanwhile waits
@@ -44,9 +47,11 @@ where
     where
         F: Future<Output = Result<(V, Scope), Error>>,
     {
+        self.lookups.asked();
         let asked_at = self.db.version();
         loop {
             let read = async {
+                self.lookups.loaded();
                 let read_at = self.db.version();
                 let (value, scope) = load().await?;
                 Ok(Kept { value, scope, read_at })
@@ -58,6 +63,12 @@ where
             }
             self.kept.invalidate(&key).await;
         }
+    }
+
+    /// How it was used.
+    #[must_use]
+    pub fn usage(&self) -> CacheUse {
+        self.lookups.read()
     }
 }
 
@@ -125,6 +136,7 @@ mod tests {
         note(&db, Some(vec![])).await;
         assert_eq!(ask("ann", of_ann()).await, (4, 4));
         assert_eq!(ask("all", Scope::Anything).await, (5, 5));
+        assert_eq!(memory.usage(), CacheUse { hits: 2, misses: 5 });
     }
 
     #[tokio::test]

@@ -32,7 +32,7 @@ use std::time::Duration;
 pub use bucket::Bucket;
 pub use concerns::{Scope, Subject};
 pub use conn::Conn;
-pub use facts::{Pages, TableRows};
+pub use facts::{Pages, Sizes, TableRows};
 pub use inspect::Faults;
 pub use lock::ServerLock;
 pub use migrate::SCHEMA_VERSION;

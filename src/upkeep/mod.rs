@@ -11,5 +11,5 @@ mod schedule;
 mod service;
 mod store;
 
-pub use schedule::Backups;
+pub use schedule::{Backups, BackupsSoFar};
 pub use service::{BackedUp, Checked, Restored, Stats, back_up, check, restore, stats};

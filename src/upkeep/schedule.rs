@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Mutex;
@@ -24,6 +25,33 @@ pub struct Backups {
     keep: usize,
     /// Never two at once.
     turn: Mutex<()>,
+    record: Record,
+}
+
+/// What became of the backups so far, for whoever watches.
+#[derive(Default)]
+struct Record {
+    made: AtomicU64,
+    failed: AtomicU64,
+    /// When the newest one that is there was begun, in microseconds; 0 before one is known.
+    newest: AtomicI64,
+    took_micros: AtomicU64,
+    bytes: AtomicU64,
+}
+
+/// How the backups go that the server makes by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BackupsSoFar {
+    /// How much time is between two.
+    pub every: Duration,
+    /// How many this process made.
+    pub made: u64,
+    /// How often that failed.
+    pub failed: u64,
+    /// When the newest one was begun, this process's or another's; `None` when there is none.
+    pub newest: Option<Timestamp>,
+    /// How long this process's last one took, and its length in bytes.
+    pub last: Option<(Duration, u64)>,
 }
 
 impl Backups {
@@ -39,7 +67,24 @@ impl Backups {
             every: Duration::from_secs(u64::from(config.every_minutes) * 60),
             keep: config.keep,
             turn: Mutex::new(()),
+            record: Record::default(),
         }))
+    }
+
+    /// How they go; `None` when the settings ask for none.
+    #[must_use]
+    pub fn so_far(&self) -> Option<BackupsSoFar> {
+        self.place.as_ref()?;
+        let Record { made, failed, newest, took_micros, bytes } = &self.record;
+        let made = made.load(Ordering::Acquire);
+        let last = (Duration::from_micros(took_micros.load(Ordering::Relaxed)), bytes.load(Ordering::Relaxed));
+        Some(BackupsSoFar {
+            every: self.every,
+            made,
+            failed: failed.load(Ordering::Relaxed),
+            newest: Some(newest.load(Ordering::Relaxed)).filter(|at| *at != 0).map(Timestamp),
+            last: (made > 0).then_some(last),
+        })
     }
 
     /// Makes backups when they are due, and deletes those that have had their time; runs until it is dropped. Without a
@@ -47,7 +92,11 @@ impl Backups {
     pub async fn keep_making(self: Arc<Self>) {
         let Some(place) = &self.place else { return };
         let mut due = match self.newest(place).await {
-            Ok(newest) => rules::due_in(newest, self.clock.now(), self.every),
+            Ok(newest) => {
+                let at = newest.map_or(0, |newest| newest.0);
+                self.record.newest.fetch_max(at, Ordering::Relaxed);
+                rules::due_in(newest, self.clock.now(), self.every)
+            }
             Err(error) => {
                 self.told(&error);
                 self.every
@@ -68,9 +117,18 @@ impl Backups {
     /// When it can't be made, or the old ones can't be deleted.
     pub async fn make_one(&self) -> Result<Option<BackedUp>, Error> {
         let Some(place) = &self.place else { return Ok(None) };
+        let made = self.make_one_at(place).await;
+        if made.is_err() {
+            self.record.failed.fetch_add(1, Ordering::Relaxed);
+        }
+        made.map(Some)
+    }
+
+    async fn make_one_at(&self, place: &Place) -> Result<BackedUp, Error> {
         let _turn = self.turn.lock().await;
         place.names().await?; // it is there, and what a kill left is not
-        let name = rules::name(self.clock.now());
+        let now = self.clock.now();
+        let name = rules::name(now);
         let made = match place {
             Place::Folder(folder) => {
                 service::back_up(&self.location, &folder.join(&name), false, Pace::WithinAServer).await?
@@ -88,11 +146,20 @@ impl Backups {
             seconds = made.took.as_secs(),
             "a backup was made and proven"
         );
+        self.note(now, &made);
         for old in rules::outlived(place.names().await?, self.keep) {
             place.delete(&old).await?;
             tracing::info!(backup = old, "an old backup was deleted");
         }
-        Ok(Some(made))
+        Ok(made)
+    }
+
+    fn note(&self, began: Timestamp, made: &BackedUp) {
+        let record = &self.record;
+        record.newest.fetch_max(began.0, Ordering::Relaxed);
+        record.took_micros.store(u64::try_from(made.took.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        record.bytes.store(made.bytes, Ordering::Relaxed);
+        record.made.fetch_add(1, Ordering::Release);
     }
 
     async fn newest(&self, place: &Place) -> Result<Option<Timestamp>, Error> {

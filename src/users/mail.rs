@@ -106,6 +106,14 @@ impl Mailer {
         Ok(Place(Some((letters.clone(), place, unsent.token()))))
     }
 
+    /// How many letters are not sent yet.
+    pub(super) fn unsent(&self) -> usize {
+        match self {
+            Self::Log => 0,
+            Self::Smtp(Outbox { unsent, .. }) => unsent.len(),
+        }
+    }
+
     /// Waits until every letter is sent, or given up on.
     ///
     /// # Errors

@@ -5,9 +5,11 @@
 //! sessions have ended. No request reads the database to find out who is asking.
 //!
 //! `refresh` and `seal` are what a session is renewed by; `codes` and `mail` prove that somebody reads an address's mail;
-//! `visits` is for people who come with a browser; `oversight` for whoever looks after their accounts; `profile` and `images` are what others see; `tidy` forgets what is over.
+//! `visits` is for people who come with a browser; `oversight` for whoever looks after their accounts; `profile` and `images` are what others see; `tidy` forgets what is over; `gauges` is
+//! for whoever watches.
 
 mod codes;
+mod gauges;
 pub mod http;
 mod images;
 mod mail;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::Mutex;
 
 use super::codes::store::{self as codes, Addressee};
+use super::gauges::Counted;
 use super::images::Images;
 use super::mail::Mailer;
 use super::model::{NewUser, SeedUser, Session, User, UserFilter, UserState};
@@ -43,6 +44,7 @@ pub struct Users {
     signup_verified_email: bool,
     pub(super) images: Images,
     pub(super) standing: Arc<Standing>,
+    pub(super) counted: Arc<Counted>,
     /// Held by a change of what somebody may do from its commit until the view in memory shows it.
     turn: Arc<Mutex<()>>,
 }
@@ -68,6 +70,7 @@ impl Users {
             signup_verified_email: config.signup_verified_email,
             images: Images::open(&config.media)?,
             standing: Arc::default(),
+            counted: Arc::default(),
             turn: Arc::default(),
         };
         users.read_standing().await?;

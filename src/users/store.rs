@@ -225,6 +225,15 @@ pub(super) fn forget_sessions(conn: &Conn<'_>, over_at: Timestamp, limit: u32) -
     )
 }
 
+/// How many sessions have not ended. Their ends are counted in an index alone, and only those that were ended early are looked
+/// at; the signs keep the second count off that index.
+pub(super) fn live_sessions(conn: &Conn<'_>, now: Timestamp) -> Result<u64, StoreError> {
+    const SQL: &str = "SELECT (SELECT COUNT(*) FROM sessions WHERE expires_at > $1) \
+         - (SELECT COUNT(*) FROM sessions WHERE revoked_at IS NOT NULL AND +expires_at > $1)";
+    let count = conn.row(SQL, bind![now.0], |row| row.int(0))?;
+    Ok(count.and_then(|count| u64::try_from(count).ok()).unwrap_or(0))
+}
+
 /// Who of a user's sessions it is; `false` when the user has no such session.
 pub(super) fn has_session(conn: &Conn<'_>, user: UserId, id: SessionId) -> Result<bool, StoreError> {
     let found =

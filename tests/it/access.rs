@@ -31,6 +31,7 @@ route                                     owner other admin nobody blocked  body
 
 GET    /healthz                             200   200   200    200     200
 GET    /readyz                              200   200   200    200     200
+GET    /metrics                             200   200   200    200     200
 
 POST   /users/signup                        201   201   201    201     201  {"name": "Ann", "email": "$new@example.com", "password": "$password"}
 POST   /users/email-certification           202   202   202    202     202  {"email": "$new@example.com"}

@@ -5,6 +5,51 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use preorder::config::{Settings, Sources};
+use preorder::metrics::model::{METRICS, Metric};
+
+/// What the page of metrics says before the table.
+const METRICS_BEFORE: &str = "\
+# Metrics
+
+<!-- Made from the list in src/metrics/model.rs by the test in tests/it/docs.rs. -->
+
+`GET /metrics` answers in Prometheus's text format (version 0.0.4). It is answered also while rate limits refuse others; however many
+ask at once, one answer is made at a time, and those who wait share it.
+
+**Who may read them.** Everybody who reaches the server, unless the settings say otherwise: `metrics.token` asks for `Authorization:
+Bearer <token>` (401 `metrics_token_required`, `metrics_token_wrong`), `metrics.addresses` for an address or a network (403
+`address_not_allowed`), both for both. On a server that the world reaches, set one of them: counts of stock and sales are your own
+business.
+
+```yaml
+scrape_configs:
+  - job_name: preorder            # the example alerts and the dashboard go by this name
+    scrape_interval: 5s
+    authorization: {credentials_file: /etc/prometheus/preorder-token}
+    static_configs: [{targets: [\"127.0.0.1:8080\"]}]
+rule_files: [alerts.yml]          # deploy/prometheus/alerts.yml
+```
+
+`deploy/grafana/preorder.json` is a dashboard to import (Dashboards, New, Import; then choose the data source). The alerts' `runbook`
+annotations name places in `docs/runbook.md`. A test sees to it that both name only what there is.
+
+**What a scrape costs.** Counting is a few additions to atomics for each request and each batch, whether anybody scrapes or not. A scrape
+reads them, a few files of `/proc`, and the sizes of the database's files; it takes no lock that a purchase waits for longer than for
+choosing 1,000 products. Only sessions are counted in the database, seldom. `cargo bench --bench metrics` measures it.
+
+**Labels are bounded.** `route` is a template of the router's (`/products/{id}`), or `other`; `status` one of a few dozen, or a class such as
+`4xx`; `code` a word of the program; `product` one of the 1,000 products that moved last. A series begins when its first value is counted.
+All counters begin at 0 with the process.
+
+| metric | kind | labels | what it tells |
+| --- | --- | --- | --- |
+";
+
+/// And behind it.
+const METRICS_AFTER: &str = "
+Orders a second: `sum(rate(preorder_orders_total{outcome=\"completed\"}[1m]))`. Time within which 99 of 100 purchases are answered:
+`histogram_quantile(0.99, sum by (le) (rate(preorder_http_request_duration_seconds_bucket{method=\"POST\",route=~\"/payments.*\"}[1m])))`.
+";
 
 #[test]
 fn the_page_of_settings_is_up_to_date() {
@@ -99,6 +144,17 @@ fn every_page_that_the_documents_lead_to_is_there() {
 fn anchor_of(heading: &str) -> String {
     let kept = heading.trim_start_matches('#').trim().chars().filter(|it| it.is_alphanumeric() || " -_".contains(*it));
     kept.collect::<String>().replace(' ', "-")
+}
+
+#[test]
+fn the_page_of_metrics_is_up_to_date() {
+    let mut page = String::from(METRICS_BEFORE);
+    for Metric { name, kind, labels, help } in METRICS {
+        let labels: Vec<_> = labels.iter().map(|label| format!("`{label}`")).collect();
+        writeln!(page, "| `{name}` | {} | {} | {help} |", kind.as_str(), labels.join(", ")).unwrap();
+    }
+    page.push_str(METRICS_AFTER);
+    up_to_date("docs/metrics.md", &page);
 }
 
 /// Writes the file anew when it differs, and fails, so that the change is seen and committed.

@@ -28,6 +28,10 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("gateway", &["config", "http", "kernel", "users"]),
     ("audit", &["activity", "kernel", "ledger", "store"]),
     ("pulse", &["http", "kernel", "ledger"]),
+    (
+        "metrics",
+        &["config", "http", "kernel", "ledger", "newsfeed", "products", "pulse", "stock", "store", "upkeep", "users"],
+    ),
     // A face of every room at once.
     (
         "pages",
@@ -54,6 +58,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "config",
             "http",
             "kernel",
+            "metrics",
             "newsfeed",
             "ledger",
             "payments",
@@ -75,6 +80,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "gateway",
             "http",
             "kernel",
+            "metrics",
             "newsfeed",
             "pages",
             "payments",

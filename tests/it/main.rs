@@ -28,6 +28,7 @@ mod law;
 mod ledger;
 mod logs;
 mod mail;
+mod metrics;
 mod newsfeed;
 mod newsfeed_stream;
 mod nginx;

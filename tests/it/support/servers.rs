@@ -64,6 +64,32 @@ impl OtherServer {
     }
 }
 
+/// What `tests/it/servers/{script}` makes of `input`; `None` when its libraries are not installed.
+pub(crate) async fn run_python(script: &str, input: &str) -> Option<String> {
+    const NOT_INSTALLED: i32 = 3;
+    if !Path::new(PYTHON).exists() {
+        return None;
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/servers").join(script);
+    let mut command = Command::new(PYTHON);
+    let mut child = command.arg(path).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let told = async {
+        // Beside the reading: neither waits for the other's full pipe. A script that has ended takes nothing.
+        let input = async {
+            drop(stdin.write_all(input.as_bytes()).await);
+            drop(stdin);
+        };
+        tokio::join!(input, child.wait_with_output()).1.unwrap()
+    };
+    let output = in_time(told).await;
+    if output.status.code() == Some(NOT_INSTALLED) {
+        return None;
+    }
+    assert!(output.status.success(), "{script}: {}", output.status);
+    Some(String::from_utf8(output.stdout).unwrap())
+}
+
 /// Says loudly that something could not be tested; in CI that is a failure.
 #[track_caller]
 pub(crate) fn not_tested(what: &str) {
