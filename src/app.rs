@@ -16,6 +16,7 @@ use crate::pulse::Pulse;
 use crate::purchases::Purchases;
 use crate::stock::StockRoom;
 use crate::store::Db;
+use crate::trail::Trail;
 use crate::upkeep::Backups;
 use crate::users::Users;
 
@@ -47,7 +48,9 @@ pub struct App {
     pub traffic: Arc<Traffic>,
     /// How the sale goes, second by second.
     pub pulse: Arc<Pulse>,
-    /// The audit.
+    /// The audit log.
+    pub trail: Arc<Trail>,
+    /// The audit: the proof of every invariant.
     pub auditor: Arc<Auditor>,
     /// Backups that the server makes by itself.
     pub backups: Arc<Backups>,
@@ -90,6 +93,7 @@ impl App {
             newsfeed: Newsfeed::new(db.clone(), Arc::clone(&activity), may_listen),
             pulse: Pulse::new(Arc::clone(&traffic), Arc::clone(&ledger)),
             auditor: Auditor::new(db.clone(), Arc::clone(&clock)),
+            trail: Trail::new(db.clone(), Arc::clone(&clock)),
             traffic,
             activity,
             backups: Backups::new(&config.db, &config.backup, Arc::clone(&clock))?,

@@ -14,6 +14,7 @@
 //! | --- | --- |
 //! | [`kernel`] | ids, money, time, pages, who is asking, errors; knows nobody |
 //! | [`store`] | the door to the database: one writer, a pool of readers, migrations, the cache, copies; no word of the domain |
+//! | [`trail`] | the audit log: what admins and the command line did, written in the transaction of the change itself; knows no room |
 //! | [`ledger`] | rules and decisions (pure), engine, live board, SQLite adapter, audit (independent of the rules) |
 //! | [`users`] | accounts, sessions, tokens, password hashing on its own threads; codes by mail, profile images |
 //! | [`products`] | the catalogue and its sale windows, cached |
@@ -45,7 +46,7 @@
 //! ```
 //!
 //! # Dependency law (kept by `tests/it/law.rs`)
-//! - `kernel` ← `store` ← `ledger`, rooms ← `app`, `server`, `loadtest`, `cli`. No room imports one of the last four.
+//! - `kernel` ← `store` ← `trail` ← `ledger`, rooms ← `app`, `server`, `loadtest`, `cli`. No room imports one of the last four.
 //! - In a room: `model`, `rules` ← `store` ← `service` ← `http`.
 //! - The ledger knows no room; `products`, `stock`, `payments` and `purchases` know the ledger. Room to room there are few
 //!   edges: `payments` knows `purchases`, whose view of an order it answers with; `newsfeed` knows `activity`, which knows
@@ -108,5 +109,6 @@ pub mod server;
 pub mod stock;
 pub mod store;
 pub mod target;
+pub mod trail;
 pub mod upkeep;
 pub mod users;

@@ -15,6 +15,7 @@ mod follows;
 pub mod http;
 mod likes;
 mod model;
+mod noted;
 mod rules;
 mod seeding;
 mod service;

@@ -7,7 +7,7 @@ use super::failure::Failure;
 use super::output::{self, Items, Table, fields};
 use super::password::PasswordArgs;
 use crate::app::App;
-use crate::kernel::actor::Role;
+use crate::kernel::actor::{By, Role};
 use crate::kernel::clock::Timestamp;
 use crate::kernel::error::Error;
 use crate::kernel::ids::{SessionId, UserId};
@@ -149,10 +149,10 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
         Args::Sessions(SessionsArgs { who, revoke, revoke_all }) => {
             let user = id(who).await?;
             if let Some(session) = revoke {
-                app.users.revoke(user, session).await?;
+                app.users.revoke(user, session, By::Console).await?;
             }
             if revoke_all {
-                app.users.logout_all(user).await?;
+                app.users.revoke_all(user, By::Console).await?;
             }
             return sessions(context, &app, user).await;
         }

@@ -29,6 +29,7 @@ use crate::config::Limits;
 use crate::http::{
     ForPeople, HttpError, Judge, Known, Language, Meter, RequestId, SESSION_COOKIE, Verified, Visitor, cookie, problem,
 };
+use crate::kernel::actor::{Actor, Role};
 use crate::kernel::error::{Error, Kind, Text};
 use crate::kernel::ids::UserId;
 use crate::users::Users;
@@ -95,7 +96,7 @@ impl Door {
         let id = RequestId::of(request.headers());
         let language = Language::of(request.headers());
         let people = self.people.as_deref().filter(|people| people.are_asked(&request));
-        let admitted = self.admit(&mut request, address, people.is_some());
+        let admitted = self.admit(&mut request, address, people.is_some(), &id);
         let page = people.map(|people| people.error_page(&request));
         let response = match admitted {
             Ok(()) => self.pass_on(request).await,
@@ -112,7 +113,7 @@ impl Door {
     }
 
     /// Decides whether a request comes in, and says who sent it.
-    fn admit(&self, request: &mut Request, address: IpAddr, is_for_page: bool) -> Result<(), Error> {
+    fn admit(&self, request: &mut Request, address: IpAddr, is_for_page: bool, id: &RequestId) -> Result<(), Error> {
         self.body_limit.apply(request);
         if PROBES.contains(&request.uri().path()) {
             return Ok(());
@@ -120,12 +121,13 @@ impl Door {
         (self.room)(request.method(), request.uri().path())?;
         self.addresses.check(&rates::network_of(address)).map_err(rate_limited)?;
         if is_for_page {
-            return self.admit_visitor(request);
+            return self.admit_visitor(request, id);
         }
         let Some(token) = token_of(request.headers()) else { return Ok(()) };
         let verified = match self.users.authenticate(token) {
             Ok(actor) => {
                 self.accounts.check(&actor.user).map_err(rate_limited)?;
+                leave_id(request, &actor, id);
                 Verified::Known(Known::new(actor, Arc::clone(&self.judge)))
             }
             Err(error) => Verified::Refused(error),
@@ -135,11 +137,12 @@ impl Door {
     }
 
     /// Says whose browser asks for a page.
-    fn admit_visitor(&self, request: &mut Request) -> Result<(), Error> {
+    fn admit_visitor(&self, request: &mut Request, id: &RequestId) -> Result<(), Error> {
         let Some(token) = cookie(request.headers(), SESSION_COOKIE) else { return Ok(()) };
         let visitor = self.users.authenticate_page(token);
         if let Ok(actor) = &visitor {
             self.accounts.check(&actor.user).map_err(rate_limited)?;
+            leave_id(request, actor, id);
         }
         request.extensions_mut().insert(Visitor(visitor));
         Ok(())
@@ -173,6 +176,13 @@ fn token_of(headers: &HeaderMap) -> Option<&str> {
         scheme.eq_ignore_ascii_case("Bearer").then(|| token.trim())
     });
     bearer.or_else(|| headers.get(ACCESS).and_then(|value| value.to_str().ok()))
+}
+
+/// Leaves the request's id with an admin's request: what is done in it is noted under it.
+fn leave_id(request: &mut Request, actor: &Actor, id: &RequestId) {
+    if actor.role == Role::Admin {
+        request.extensions_mut().insert(id.clone());
+    }
 }
 
 fn rate_limited(retry_after_s: u32) -> Error {

@@ -19,7 +19,7 @@ mod request_id;
 mod routes;
 mod traffic;
 
-pub use auth::{Admin, Asker, Buyer, Caller, Judge, Known, Verified};
+pub use auth::{Admin, Asker, Asking, Buyer, Caller, Judge, Keeper, Known, Verified, request_word};
 pub use body::{FormBody, Json, JsonOrForm};
 pub use idempotency::IdempotencyKey;
 pub use language::Language;

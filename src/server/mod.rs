@@ -36,7 +36,7 @@ use crate::http::{ForPeople, HttpError, Json, Routes};
 use crate::kernel::error::{Error, Kind, Text};
 use crate::store::Db;
 use crate::target::{Target, Targets};
-use crate::{activity, newsfeed, pages, payments, products, purchases, stock, users};
+use crate::{activity, newsfeed, pages, payments, products, purchases, stock, trail, users};
 
 /// How long the loop waits when the system has no file descriptor left; trying at once would only burn the processor.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
@@ -70,7 +70,7 @@ pub fn door(app: &App, targets: &Targets) -> Door {
 #[must_use]
 pub fn rooms(app: &App, targets: &Targets) -> Routes {
     let rooms = [
-        (Target::Users, users::http::routes(Arc::clone(&app.users))),
+        (Target::Users, users::http::routes(Arc::clone(&app.users)).merge(trail::http::routes(Arc::clone(&app.trail)))),
         (Target::Products, products::http::routes(Arc::clone(&app.products), Arc::clone(&app.clock))),
         (Target::Stock, stock::http::routes(Arc::clone(&app.stock))),
         (Target::Payments, payments::http::routes(Arc::clone(&app.payments))),

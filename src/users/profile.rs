@@ -6,13 +6,16 @@ use super::codes::store::Addressee;
 use super::images::{Images, Upload, store as images};
 use super::model::{Counts, User};
 use super::names;
+use super::oversight::note_change;
 use super::rules::{self, may_change, user_not_found};
 use super::service::Users;
 use super::standing::Change;
 use super::{codes, store};
+use crate::kernel::actor::By;
 use crate::kernel::check::Check;
 use crate::kernel::error::Error;
 use crate::kernel::ids::UserId;
+use crate::trail::Action;
 
 /// A user, and what the community sees of them in numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,11 +131,23 @@ impl Users {
         Ok(user)
     }
 
-    /// Withdraws a user: the number stays, with state `deleted`, and no personal data; every session is gone. Orders stay.
+    /// Withdraws a user at their own wish: the number stays, with state `deleted`, and no personal data; every session is gone. Orders stay.
     ///
     /// # Errors
     /// `404 user_not_found`, `409 account_deleted`.
+    pub async fn withdraw(&self, id: UserId) -> Result<User, Error> {
+        self.end_account(id, None).await
+    }
+
+    /// The same from the command line.
+    ///
+    /// # Errors
+    /// Those of [`Self::withdraw`].
     pub async fn delete(&self, id: UserId) -> Result<User, Error> {
+        self.end_account(id, Some((Action::UserDelete, By::Console))).await
+    }
+
+    async fn end_account(&self, id: UserId, noted: Option<(Action, By)>) -> Result<User, Error> {
         let (now, seals) = (self.clock.now(), Arc::clone(&self.seals));
         let (user, image) = self
             .commit_in_turn(move |conn| {
@@ -146,6 +161,9 @@ impl Users {
                 }
                 store::erase(conn, id, now)?;
                 let user = store::by_id(conn, id)?.ok_or_else(user_not_found)?;
+                if let Some(deed) = noted {
+                    note_change(conn, deed, (&before, &user), now)?;
+                }
                 let change = Change::User(id, user.role, user.state);
                 Ok(((user, before.profile_image), vec![change]))
             })
