@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::audit;
-use super::noted::{self, fields};
 use super::likes::Likes;
 use super::model::{Comment, LikeState, Post, PostDraft, Since};
+use super::noted::{self, fields};
 use super::rules::{self, Words, comment_not_found, may_change, post_not_found};
 use super::store::{comments, counts, posts};
 use crate::kernel::actor::Doer;

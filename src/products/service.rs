@@ -143,7 +143,12 @@ impl Products {
         self.edit_by(id, (Action::ProductClose, by), move |terms| rules::closing(terms, now)).await
     }
 
-    async fn edit_by<F>(self: &Arc<Self>, id: &ProductId, (action, by): (Action, By), change: F) -> Result<Product, Error>
+    async fn edit_by<F>(
+        self: &Arc<Self>,
+        id: &ProductId,
+        (action, by): (Action, By),
+        change: F,
+    ) -> Result<Product, Error>
     where
         F: FnOnce(&Terms) -> Change + Send + 'static,
     {

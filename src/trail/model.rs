@@ -210,7 +210,8 @@ impl Deed {
 #[must_use]
 pub fn changed(was: Value, became: Value) -> Option<(Value, Value)> {
     let (Value::Object(mut was), Value::Object(mut became)) = (was, became) else { return None };
-    let same: Vec<_> = was.iter().filter(|(name, value)| became.get(*name) == Some(value)).map(|it| it.0.clone()).collect();
+    let same: Vec<_> =
+        was.iter().filter(|(name, value)| became.get(*name) == Some(value)).map(|it| it.0.clone()).collect();
     for name in same {
         was.remove(&name);
         became.remove(&name);
@@ -281,7 +282,11 @@ impl FromStr for Hand {
             return Ok(Self::Console);
         }
         let number = text.strip_prefix("admin:").unwrap_or(text).parse();
-        number.ok().filter(|number| *number > 0).map(|number| Self::Admin(UserId(number))).ok_or("an admin's number, or 'console'")
+        number
+            .ok()
+            .filter(|number| *number > 0)
+            .map(|number| Self::Admin(UserId(number)))
+            .ok_or("an admin's number, or 'console'")
     }
 }
 

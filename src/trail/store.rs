@@ -25,11 +25,8 @@ pub(crate) fn write(conn: &Conn<'_>, by: By, now: Timestamp, deed: &Deed) -> Res
     let (was, became) = (text(&deed.was), text(&deed.became));
     let Thing { kind, id } = &deed.on;
     let (action, kind) = (deed.action.as_str(), kind.as_str());
-    conn.execute(
-        SQL,
-        bind![now.0, admin, uid, account, action, kind, id, was.as_deref(), became.as_deref(), request],
-    )
-    .map(drop)
+    conn.execute(SQL, bind![now.0, admin, uid, account, action, kind, id, was.as_deref(), became.as_deref(), request])
+        .map(drop)
 }
 
 fn entry(row: Row<'_>) -> Result<Entry, StoreError> {
@@ -118,4 +115,34 @@ fn numbers(conn: &Conn<'_>, filter: &Filter, before: i64) -> Result<Option<(i64,
         }
     }
     Ok(Some((first, end)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Db, Location};
+
+    #[tokio::test]
+    async fn a_page_costs_what_it_shows_whatever_is_looked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Db::open(&Location::Sqlite(folder.path().join("shop.db"))).await.unwrap();
+        let by = [None, Some(Hand::Console), Some(Hand::Admin(UserId(1)))];
+        for (by, action, on) in by.iter().flat_map(|by| [0, 1, 2, 3].map(|bits| (*by, bits & 1 > 0, bits & 2 > 0))) {
+            let filter = Filter {
+                by,
+                action: action.then_some(super::super::Action::UserBlock),
+                on: on.then(|| Thing::from(UserId(1))),
+                ..Filter::default()
+            };
+            let plan = db.read(move |conn| {
+                let (sql, mut values) = query(&filter);
+                values.extend([0, i64::MAX, 10].map(Value::from));
+                Ok(conn.rows(&format!("EXPLAIN QUERY PLAN {sql}"), &values, |row| row.text(3))?)
+            });
+            let plan = plan.await.unwrap();
+            // Found by all that is asked for, and read in the order of the numbers.
+            let [step] = &plan[..] else { panic!("{plan:?}") };
+            assert!(step.starts_with("SEARCH trail USING ") && step.contains("rowid>? AND rowid<?"), "{plan:?}");
+        }
+    }
 }

@@ -106,13 +106,7 @@ impl Users {
         self.add_proven(new, role, false, None).await
     }
 
-    async fn add_proven(
-        &self,
-        new: NewUser,
-        role: Role,
-        needs_proof: bool,
-        noted: Option<By>,
-    ) -> Result<User, Error> {
+    async fn add_proven(&self, new: NewUser, role: Role, needs_proof: bool, noted: Option<By>) -> Result<User, Error> {
         let checked = check_new_user(new)?;
         let hash = self.passwords.hash(checked.password).await?;
         let (created_at, addressee) = (self.clock.now(), Addressee::of(&checked.email, &self.seals));

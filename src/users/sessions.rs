@@ -291,7 +291,11 @@ impl Users {
                 let users = store::active_after(conn, after, SESSIONS_PER_COMMIT.into())?;
                 // One entry for all of them, with the first.
                 if after == UserId(0) && !users.is_empty() {
-                    let deed = Deed::new(Action::UserToken, Thing::all(Kind::User), json!({ "expiresAt": life.1.to_string() }));
+                    let deed = Deed::new(
+                        Action::UserToken,
+                        Thing::all(Kind::User),
+                        json!({ "expiresAt": life.1.to_string() }),
+                    );
                     trail::write(conn, By::Console, life.0, &deed)?;
                 }
                 let begin = |(user, role)| {

@@ -45,5 +45,6 @@ mod sessions;
 mod stock;
 mod stock_stream;
 mod support;
+mod trail;
 mod upgrade;
 mod users;
