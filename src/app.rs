@@ -11,6 +11,7 @@ use crate::kernel::error::Error;
 use crate::ledger::Ledger;
 use crate::newsfeed::{MayListen, Newsfeed};
 use crate::payments::{Payments, Provider, Simulated};
+use crate::privacy::Privacy;
 use crate::products::Products;
 use crate::pulse::Pulse;
 use crate::purchases::Purchases;
@@ -50,6 +51,8 @@ pub struct App {
     pub pulse: Arc<Pulse>,
     /// The audit log.
     pub trail: Arc<Trail>,
+    /// All that is kept of somebody.
+    pub privacy: Arc<Privacy>,
     /// The audit: the proof of every invariant.
     pub auditor: Arc<Auditor>,
     /// Backups that the server makes by itself.
@@ -84,7 +87,10 @@ impl App {
         let standing = Arc::clone(&users);
         let may_listen: MayListen = Arc::new(move |actor| standing.may_still_act(actor).is_ok());
         let traffic = Arc::new(Traffic::default());
+        let trail = Trail::new(db.clone(), Arc::clone(&clock));
+        let kept = (Arc::clone(&users), Arc::clone(&activity), Arc::clone(&ledger), Arc::clone(&trail));
         Ok(Self {
+            privacy: Privacy::new(kept.0, kept.1, kept.2, kept.3, Arc::clone(&clock)),
             users,
             products: Products::new(db.clone(), Arc::clone(&clock), Arc::clone(&ledger)),
             stock: StockRoom::new(Arc::clone(&ledger), clock.now()),
@@ -93,7 +99,7 @@ impl App {
             newsfeed: Newsfeed::new(db.clone(), Arc::clone(&activity), may_listen),
             pulse: Pulse::new(Arc::clone(&traffic), Arc::clone(&ledger)),
             auditor: Auditor::new(db.clone(), Arc::clone(&clock)),
-            trail: Trail::new(db.clone(), Arc::clone(&clock)),
+            trail,
             traffic,
             activity,
             backups: Backups::new(&config.db, &config.backup, Arc::clone(&clock))?,

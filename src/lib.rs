@@ -23,6 +23,7 @@
 //! | [`purchases`] | a buyer's orders and refunds: a face of the ledger |
 //! | [`activity`] | posts, comments, likes, follows, and the log of all of it |
 //! | [`newsfeed`] | feeds and activities as pages, from memory, and as a stream: a face of the activity |
+//! | [`privacy`] | all that is kept of one person, from every room: handed out, or erased |
 //! | [`audit`] | every room's proof of its invariants in one, and one at a time |
 //! | [`upkeep`] | the database as a whole: backups and their schedule, restoring one, checks, figures |
 //! | [`pulse`] | how the sale goes, second by second, in memory: what the admin's board shows |
@@ -101,6 +102,7 @@ pub mod loadtest;
 pub mod newsfeed;
 pub mod pages;
 pub mod payments;
+pub mod privacy;
 pub mod products;
 pub mod pulse;
 pub mod purchases;

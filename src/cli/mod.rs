@@ -19,6 +19,7 @@ mod logging;
 mod order;
 mod output;
 mod password;
+mod personal;
 mod product;
 mod seed;
 mod serve;

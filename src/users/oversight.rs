@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::model::{User, UserSearch, UserState};
+use super::model::{Session, User, UserSearch, UserState};
 use super::rules::{keeps_an_admin, may_change, session_not_found, user_not_found};
 use super::service::Users;
 use super::standing::Change;
@@ -15,6 +15,9 @@ use crate::kernel::ids::{SessionId, UserId};
 use crate::kernel::page::{Cursors, Page, PageRequest};
 use crate::store::{Conn, StoreError};
 use crate::trail::{self, Action, Deed, changed};
+
+/// Sessions that a part of all of them holds.
+const SESSIONS_A_PART: u32 = 1_000;
 
 const FOUND: Cursors = Cursors("found-users");
 
@@ -33,6 +36,28 @@ impl Users {
         let after = FOUND.open::<i64>(page.after.as_deref())?.map(UserId);
         let found = self.db.read(move |conn| Ok(store::named(conn, &name, filter, after, page.limit + 1)?)).await?;
         Ok(FOUND.page(found, page.limit, |user| user.id))
+    }
+
+    /// A part of all of a user's sessions, the latest first, and where it goes on.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub async fn kept_sessions(
+        &self,
+        id: UserId,
+        before: Option<SessionId>,
+    ) -> Result<(Vec<Session>, Option<SessionId>), Error> {
+        let part = self.db.read(move |conn| Ok(store::sessions(conn, id, before, SESSIONS_A_PART)?)).await?;
+        let next = part.last().map(|session| session.id).filter(|_| part.len() == SESSIONS_A_PART as usize);
+        Ok((part, next))
+    }
+
+    /// A profile's image, by its name; `None` when it is not where the settings lead to.
+    ///
+    /// # Errors
+    /// `503 media_unavailable`.
+    pub async fn image(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
+        self.images.read(name).await
     }
 
     /// Changes what a user may do, from the command line. It counts at once, for tokens made before as well.

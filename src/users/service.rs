@@ -226,7 +226,7 @@ impl Users {
         self.db
             .read(move |conn| {
                 store::by_id(conn, id)?.ok_or_else(user_not_found)?;
-                Ok(store::sessions(conn, id, SESSIONS_SHOWN_MAX)?)
+                Ok(store::sessions(conn, id, None, SESSIONS_SHOWN_MAX)?)
             })
             .await
     }

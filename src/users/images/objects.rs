@@ -172,7 +172,7 @@ fn bucket(config: &MediaConfig, bucket: &str, prefix: &str) -> Result<Arc<dyn Ob
     Ok(if prefix.is_empty() { Arc::new(store) } else { Arc::new(PrefixStore::new(store, prefix)) })
 }
 
-fn unavailable(error: impl std::fmt::Display) -> Error {
+pub(super) fn unavailable(error: impl std::fmt::Display) -> Error {
     tracing::warn!(%error, "the media store failed");
     let detail = Text::fixed(
         "Images can't be reached right now; try again in a moment.",
