@@ -31,6 +31,7 @@ mod newsfeed_stream;
 mod overload;
 mod pages;
 mod payments;
+mod privacy;
 mod products;
 mod profiles;
 mod purchases;
