@@ -99,7 +99,8 @@ async fn export_to(app: &App, user: UserId, path: &Path) -> Result<u64, Failure>
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // For its owner alone, from the beginning.
-    let file = tempfile::Builder::new().prefix(".preorder-export-").tempfile_in(folder).map_err(failed)?;
+    let file = tempfile::Builder::new().prefix(".preorder-export-").tempfile_in(folder);
+    let file = file.map_err(|error| failed(error.kind().into()))?; // without the name that nobody chose
     let mut writer = BufWriter::new(file);
     let (mut bytes, mut trouble) = (0, None);
     let mut write = |text: &[u8]| {
@@ -127,6 +128,8 @@ async fn export_to(app: &App, user: UserId, path: &Path) -> Result<u64, Failure>
 /// When there is no such user, or the database fails.
 pub(super) async fn erase(args: EraseArgs, context: &Context, app: &App) -> Result<(), Failure> {
     let user = app.users.find(&args.who.user).await?.id;
+    // Not by the address: that is gone first.
+    context.output().note(format!("Should it be cut short, run 'preorder user erase {user} --yes' to go on."));
     if app.privacy.begin_erasure(user, By::Console).await? {
         // What the user still writes meanwhile is erased with the rest.
         tokio::time::sleep(SERVERS_HEAR_WITHIN).await;

@@ -26,7 +26,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("payments", &["config", "http", "kernel", "ledger", "purchases"]),
     ("activity", &["http", "kernel", "store", "trail", "users"]),
     ("newsfeed", &["activity", "http", "kernel", "store"]),
-    ("upkeep", &["audit", "config", "kernel", "ledger", "store"]),
+    ("upkeep", &["audit", "config", "kernel", "ledger", "store", "trail"]),
     // Everything that is kept of somebody, in whichever room.
     ("privacy", &["activity", "kernel", "ledger", "trail", "users"]),
     ("gateway", &["config", "http", "kernel", "users"]),

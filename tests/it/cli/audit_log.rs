@@ -45,10 +45,12 @@ const COMMANDS: &[(&str, &str)] = &[
     ("db stats", ""),
     ("audit", ""),
     ("audit-log", ""),
+    ("db backup copy.db", "db.backup"),
+    ("db restore copy.db", "db.restore"),
 ];
 
 /// Commands that leave nothing in a database, or all that they do in one of their own.
-const ELSEWHERE: &[&str] = &["demo", "serve", "loadtest", "config", "completions", "db backup", "db restore"];
+const ELSEWHERE: &[&str] = &["demo", "serve", "loadtest", "config", "completions"];
 
 fn log(shell: &Shell) -> Vec<Value> {
     shell.json("audit-log --json --limit 1000")["items"].as_array().unwrap().clone()
@@ -77,6 +79,9 @@ async fn every_command_that_changes_something_leaves_one_entry() {
             before = log(&shell).len();
         }
         let line = line.replace("$order", &order);
+        if line.starts_with("db restore") {
+            before -= 1; // the backup's own entry, which is not in it
+        }
         if line.ends_with("--password-stdin") {
             let seen = shell.typed(&line, "correct horse");
             assert!(seen.ends_with("exit 0\n"), "{seen}");
