@@ -12,11 +12,13 @@ use crate::ledger::Ledger;
 use crate::metrics::{Metrics, Sources};
 use crate::newsfeed::{MayListen, Newsfeed};
 use crate::payments::{Payments, Provider, Simulated};
+use crate::privacy::Privacy;
 use crate::products::Products;
 use crate::pulse::Pulse;
 use crate::purchases::Purchases;
 use crate::stock::StockRoom;
 use crate::store::Db;
+use crate::trail::Trail;
 use crate::upkeep::Backups;
 use crate::users::Users;
 
@@ -48,7 +50,11 @@ pub struct App {
     pub traffic: Arc<Traffic>,
     /// How the sale goes, second by second.
     pub pulse: Arc<Pulse>,
-    /// The audit.
+    /// The audit log.
+    pub trail: Arc<Trail>,
+    /// All that is kept of somebody.
+    pub privacy: Arc<Privacy>,
+    /// The audit: the proof of every invariant.
     pub auditor: Arc<Auditor>,
     /// Backups that the server makes by itself.
     pub backups: Arc<Backups>,
@@ -84,6 +90,8 @@ impl App {
         let standing = Arc::clone(&users);
         let may_listen: MayListen = Arc::new(move |actor| standing.may_still_act(actor).is_ok());
         let traffic = Arc::new(Traffic::default());
+        let trail = Trail::new(db.clone(), Arc::clone(&clock));
+        let kept = (Arc::clone(&users), Arc::clone(&activity), Arc::clone(&ledger), Arc::clone(&trail));
         let sources = Sources {
             products: Products::new(db.clone(), Arc::clone(&clock), Arc::clone(&ledger)),
             stock: StockRoom::new(Arc::clone(&ledger), clock.now()),
@@ -98,6 +106,8 @@ impl App {
             users: Arc::clone(&users),
         };
         Ok(Self {
+            privacy: Privacy::new(kept.0, kept.1, kept.2, kept.3, Arc::clone(&clock)),
+            trail,
             users,
             products: Arc::clone(&sources.products),
             stock: Arc::clone(&sources.stock),

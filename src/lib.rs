@@ -14,6 +14,7 @@
 //! | --- | --- |
 //! | [`kernel`] | ids, money, time, pages, who is asking, errors; knows nobody |
 //! | [`store`] | the door to the database: one writer, a pool of readers, migrations, the cache, copies, S3 buckets; no word of the domain |
+//! | [`trail`] | the audit log: what admins and the command line did, written in the transaction of the change itself; knows no room |
 //! | [`ledger`] | rules and decisions (pure), engine, live board, SQLite adapter, audit (independent of the rules) |
 //! | [`users`] | accounts, sessions, tokens, password hashing on its own threads; codes by mail, profile images |
 //! | [`products`] | the catalogue and its sale windows, cached |
@@ -22,6 +23,7 @@
 //! | [`purchases`] | a buyer's orders and refunds: a face of the ledger |
 //! | [`activity`] | posts, comments, likes, follows, and the log of all of it |
 //! | [`newsfeed`] | feeds and activities as pages, from memory, and as a stream: a face of the activity |
+//! | [`privacy`] | all that is kept of one person, from every room: handed out, or erased |
 //! | [`audit`] | every room's proof of its invariants in one, and one at a time |
 //! | [`upkeep`] | the database as a whole: backups and their schedule, restoring one, checks, figures |
 //! | [`pulse`] | how the sale goes, second by second, in memory: what the admin's board shows |
@@ -46,7 +48,7 @@
 //! ```
 //!
 //! # Dependency law (kept by `tests/it/law.rs`)
-//! - `kernel` ← `store` ← `ledger`, rooms ← `app`, `server`, `loadtest`, `cli`. No room imports one of the last four.
+//! - `kernel` ← `store` ← `trail` ← `ledger`, rooms ← `app`, `server`, `loadtest`, `cli`. No room imports one of the last four.
 //! - In a room: `model`, `rules` ← `store` ← `service` ← `http`.
 //! - The ledger knows no room; `products`, `stock`, `payments` and `purchases` know the ledger. Room to room there are few
 //!   edges: `payments` knows `purchases`, whose view of an order it answers with; `newsfeed` knows `activity`, which knows
@@ -102,6 +104,7 @@ pub mod metrics;
 pub mod newsfeed;
 pub mod pages;
 pub mod payments;
+pub mod privacy;
 pub mod products;
 pub mod pulse;
 pub mod purchases;
@@ -110,5 +113,6 @@ pub mod server;
 pub mod stock;
 pub mod store;
 pub mod target;
+pub mod trail;
 pub mod upkeep;
 pub mod users;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::model::{Comment, FollowState, LikeState, Person, Post, PostDraft};
 use super::rules::{comment_not_found, post_not_found};
 use super::service::Activity;
-use crate::http::{Buyer, Caller, HttpError, InPath, Json, PageQuery, PageView, Path, Query, Routes, number};
+use crate::http::{Asking, Buyer, Caller, HttpError, InPath, Json, PageQuery, PageView, Path, Query, Routes, number};
 use crate::kernel::error::Error;
 use crate::kernel::ids::{CommentId, PostId, UserId};
 
@@ -224,20 +224,20 @@ async fn show_post(State(activity): Room, Caller(caller): Caller, Path(id): Path
 /// Changes a post.
 async fn edit_post(
     State(activity): Room,
-    Buyer(actor): Buyer,
+    Asking(doer): Asking,
     Path(id): Path<PostId>,
     Json(body): Json<PostBody>,
 ) -> Answer<PostView> {
-    Ok(Json(activity.edit_post(actor, id, &body.into()).await?.into()))
+    Ok(Json(activity.edit_post(doer, id, &body.into()).await?.into()))
 }
 
 /// Deletes a post.
 async fn delete_post(
     State(activity): Room,
-    Buyer(actor): Buyer,
+    Asking(doer): Asking,
     Path(id): Path<PostId>,
 ) -> Result<StatusCode, HttpError> {
-    activity.delete_post(actor, id).await?;
+    activity.delete_post(doer, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -293,20 +293,20 @@ async fn my_comments(
 /// Changes a comment.
 async fn edit_comment(
     State(activity): Room,
-    Buyer(actor): Buyer,
+    Asking(doer): Asking,
     Path(id): Path<CommentId>,
     Json(body): Json<CommentBody>,
 ) -> Answer<CommentView> {
-    Ok(Json(activity.edit_comment(actor, id, body.content.as_deref()).await?.into()))
+    Ok(Json(activity.edit_comment(doer, id, body.content.as_deref()).await?.into()))
 }
 
 /// Deletes a comment.
 async fn delete_comment(
     State(activity): Room,
-    Buyer(actor): Buyer,
+    Asking(doer): Asking,
     Path(id): Path<CommentId>,
 ) -> Result<StatusCode, HttpError> {
-    activity.delete_comment(actor, id).await?;
+    activity.delete_comment(doer, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -5,15 +5,17 @@ use std::sync::Arc;
 use super::audit;
 use super::likes::Likes;
 use super::model::{Comment, LikeState, Post, PostDraft, Since};
+use super::noted::{self, fields};
 use super::rules::{self, Words, comment_not_found, may_change, post_not_found};
 use super::store::{comments, counts, posts};
-use crate::kernel::actor::Actor;
+use crate::kernel::actor::Doer;
 use crate::kernel::clock::Clock;
 use crate::kernel::error::Error;
 use crate::kernel::ids::{ActivityId, CommentId, PostId, UserId};
 use crate::kernel::page::{Cursors, Page, PageRequest};
 use crate::store::proof::Check;
 use crate::store::{Conn, Db};
+use crate::trail::Action;
 
 const MY_POSTS: Cursors = Cursors("posts");
 const LIKED_POSTS: Cursors = Cursors("liked-posts");
@@ -66,19 +68,21 @@ impl Activity {
     ///
     /// # Errors
     /// `422` with every fault, `404 post_not_found`, `403 forbidden`.
-    pub async fn edit_post(&self, actor: Actor, id: PostId, draft: &PostDraft) -> Result<Post, Error> {
+    pub async fn edit_post(&self, doer: Doer, id: PostId, draft: &PostDraft) -> Result<Post, Error> {
         let words = rules::new_words(draft)?;
         let now = self.clock.now();
         self.db
             .write(move |conn| {
-                let post = posts::find(conn, id, Some(actor.user))?.ok_or_else(post_not_found)?;
-                may_change(actor, post.writer.id)?;
+                let post = posts::find(conn, id, Some(doer.actor.user))?.ok_or_else(post_not_found)?;
+                may_change(doer.actor, post.writer.id)?;
                 let old = Words { title: post.title, content: post.content };
                 let new = words.instead_of(&old);
                 if new != old {
                     posts::update(conn, (id, post.writer.id), &new, now)?;
+                    let fields = fields([("title", new.title != old.title), ("content", new.content != old.content)]);
+                    noted::write(conn, doer, (Action::PostEdit, id), (post.writer.id, fields), now)?;
                 }
-                posts::find(conn, id, Some(actor.user))?.ok_or_else(post_not_found)
+                posts::find(conn, id, Some(doer.actor.user))?.ok_or_else(post_not_found)
             })
             .await
     }
@@ -87,13 +91,14 @@ impl Activity {
     ///
     /// # Errors
     /// `404 post_not_found`, `403 forbidden`.
-    pub async fn delete_post(&self, actor: Actor, id: PostId) -> Result<(), Error> {
+    pub async fn delete_post(&self, doer: Doer, id: PostId) -> Result<(), Error> {
         let now = self.clock.now();
         self.db
             .write(move |conn| {
                 let author = counts::find(conn, id)?.ok_or_else(post_not_found)?.author;
-                may_change(actor, author)?;
-                Ok(posts::delete(conn, id, author, now)?)
+                may_change(doer.actor, author)?;
+                posts::delete(conn, id, author, now)?;
+                noted::write(conn, doer, (Action::PostDelete, id), (author, Vec::new()), now)
             })
             .await
     }
@@ -209,16 +214,18 @@ impl Activity {
     ///
     /// # Errors
     /// `422` on `content`, `404 comment_not_found`, `403 forbidden`.
-    pub async fn edit_comment(&self, actor: Actor, id: CommentId, content: Option<&str>) -> Result<Comment, Error> {
+    pub async fn edit_comment(&self, doer: Doer, id: CommentId, content: Option<&str>) -> Result<Comment, Error> {
         let content = content.map(|content| rules::comment(Some(content))).transpose()?;
         let now = self.clock.now();
         self.db
             .write(move |conn| {
-                let comment = comments::find(conn, id, Some(actor.user))?.ok_or_else(comment_not_found)?;
-                may_change(actor, comment.writer.id)?;
+                let comment = comments::find(conn, id, Some(doer.actor.user))?.ok_or_else(comment_not_found)?;
+                may_change(doer.actor, comment.writer.id)?;
                 let Some(content) = content.filter(|content| *content != comment.content) else { return Ok(comment) };
                 comments::update(conn, id, &content, now)?;
-                comments::find(conn, id, Some(actor.user))?.ok_or_else(comment_not_found)
+                let author = (comment.writer.id, fields([("content", true)]));
+                noted::write(conn, doer, (Action::CommentEdit, id), author, now)?;
+                comments::find(conn, id, Some(doer.actor.user))?.ok_or_else(comment_not_found)
             })
             .await
     }
@@ -227,13 +234,14 @@ impl Activity {
     ///
     /// # Errors
     /// `404 comment_not_found`, `403 forbidden`.
-    pub async fn delete_comment(&self, actor: Actor, id: CommentId) -> Result<(), Error> {
+    pub async fn delete_comment(&self, doer: Doer, id: CommentId) -> Result<(), Error> {
         let now = self.clock.now();
         self.db
             .write(move |conn| {
                 let comment = comments::find(conn, id, None)?.ok_or_else(comment_not_found)?;
-                may_change(actor, comment.writer.id)?;
-                Ok(comments::delete(conn, id, comment.post, now)?)
+                may_change(doer.actor, comment.writer.id)?;
+                comments::delete(conn, id, comment.post, now)?;
+                noted::write(conn, doer, (Action::CommentDelete, id), (comment.writer.id, Vec::new()), now)
             })
             .await
     }

@@ -2,16 +2,19 @@
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde_json::json;
 
 use super::context::Context;
 use super::failure::Failure;
 use super::output::Table;
+use crate::kernel::actor::By;
 use crate::kernel::clock::{Clock as _, SystemClock, Timestamp};
 use crate::ledger::audit::{Audit, OrderCounts};
-use crate::store::{Location, Pace, Pages, SCHEMA_VERSION};
-use crate::upkeep::{self, Checked, Stats};
+use crate::store::{Db, Location, Pace, Pages, SCHEMA_VERSION};
+use crate::trail::{Action, Deed, Kind, Thing, Trail};
+use crate::upkeep::{self, BackedUp, Checked, Stats};
 
 /// What `db` takes.
 #[derive(Debug, clap::Subcommand)]
@@ -85,6 +88,7 @@ fn rows(rows: impl IntoIterator<Item = (&'static str, String)>) -> Table {
 
 async fn backup(context: &Context, file: &Path, force: bool) -> Result<(), Failure> {
     let made = upkeep::back_up(&context.config().db, file, force, Pace::BesideASale).await?;
+    note_backup(context, &made).await;
     let (of, to, seconds) = (path(context), made.path.display().to_string(), made.took.as_secs_f64());
     let document = json!({
         "database": of, "backup": to, "bytes": made.bytes, "schemaVersion": made.schema_version,
@@ -101,6 +105,22 @@ async fn backup(context: &Context, file: &Path, force: bool) -> Result<(), Failu
             ("seconds", format!("{seconds:.1}")),
         ])
     })
+}
+
+/// Tells the audit log of a backup: whoever has it has everything. An older schema has no such log, and is left as it is; and
+/// a backup that was made is no failure because the disk that it was made from can't be written.
+async fn note_backup(context: &Context, made: &BackedUp) {
+    if made.schema_version != SCHEMA_VERSION {
+        return;
+    }
+    let noted = async {
+        let trail = Trail::new(Db::open(&context.config().db).await?, Arc::new(SystemClock));
+        let became = json!({ "bytes": made.bytes });
+        trail.note(By::Console, Deed::new(Action::DbBackup, Thing::all(Kind::Database), became)).await
+    };
+    if let Err(error) = noted.await {
+        tracing::warn!(%error, "the backup was made, and the audit log could not be told of it");
+    }
 }
 
 async fn restore(context: &Context, file: &Path) -> Result<(), Failure> {

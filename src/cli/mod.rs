@@ -5,6 +5,7 @@
 //! `failure` decides what people read, and the exit code, when something goes wrong.
 
 mod audit;
+mod audit_log;
 mod community;
 mod compare;
 mod completions;
@@ -18,6 +19,7 @@ mod logging;
 mod order;
 mod output;
 mod password;
+mod personal;
 mod product;
 mod reload;
 mod seed;
@@ -94,6 +96,8 @@ enum Command {
     Loadtest(loadtest::Args),
     /// Prove every invariant of the ledger from the rows; exit 1 when one is broken.
     Audit,
+    /// Show what admins and the command line did: who, what, to what, before and after.
+    AuditLog(audit_log::Args),
     /// Look after the database.
     #[command(subcommand)]
     Db(db::Args),
@@ -124,6 +128,7 @@ impl Command {
             Self::Product(args) => until_interrupted(product::run(args, context)).await,
             Self::Order(args) => until_interrupted(order::run(args, context)).await,
             Self::Audit => until_interrupted(audit::run(context)).await,
+            Self::AuditLog(args) => until_interrupted(audit_log::run(args, context)).await,
             Self::Db(args) => until_interrupted(db::run(args, context)).await,
             Self::Config(args) => config::run(&args, context),
             Self::Completions(args) => completions::run(&args),

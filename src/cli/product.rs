@@ -6,6 +6,7 @@ use super::context::Context;
 use super::failure::Failure;
 use super::output::{Items, Table, fields};
 use crate::app::App;
+use crate::kernel::actor::By;
 use crate::kernel::ids::ProductId;
 use crate::kernel::page::{LIMIT_MAX, PageRequest};
 use crate::ledger::{Kind, Mover};
@@ -194,7 +195,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
         Wanted::List => list(context, &app).await,
         Wanted::Show(id) => shown(context, &Shown::new(&app.products.get(&id).await?, &app)),
         Wanted::Edit(id, change) => {
-            let product = app.products.edit(&id, change).await?;
+            let product = app.products.edit(&id, change, By::Console).await?;
             shown(context, &Shown::new(&product, &app))
         }
         Wanted::Restock(RestockArgs { id, by, reason }) => {
@@ -204,7 +205,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
             context.output().answer(&document, || format!("{id} now has {available} units available ({by:+})."))
         }
         Wanted::Delete(id) => {
-            app.products.delete(&id).await?;
+            app.products.delete(&id, By::Console).await?;
             let document = serde_json::json!({ "id": id.as_str(), "deleted": true });
             context.output().answer(&document, || format!("{id} is off sale; its orders stay."))
         }

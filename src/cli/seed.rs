@@ -5,19 +5,22 @@ use std::path::PathBuf;
 
 use indicatif::ProgressBar;
 use serde::Serialize;
+use serde_json::json;
 
 use super::community::add_community;
 use super::context::Context;
 use super::failure::Failure;
 use crate::activity::SeedCounts;
 use crate::app::App;
-use crate::kernel::error::{Error, Kind};
+use crate::kernel::actor::By;
+use crate::kernel::error::{self, Error};
 use crate::kernel::ids::OrderId;
 use crate::ledger::Mover;
 use crate::products::ProductDraft;
 use crate::seed::files::{self, SeedFiles};
 use crate::seed::texts::Texts;
 use crate::seed::{SeedProduct, SeedUser, generate};
+use crate::trail::{Action, Deed, Kind, Thing};
 use crate::users::{self, NewUser};
 
 /// The password that every generated user shares: its hash is made once, which is what makes seeding fast.
@@ -83,9 +86,22 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let app = context.app().await?;
     let count = files.products.len() as u64 + u64::from(args.products) + u64::from(generated) + u64::from(args.posts);
     let bar = context.output().progress("seeding", count);
+    app.trail.note(By::Console, noted(&args, generated)).await?;
     let added = add(&app, &args, (files, texts), generated, &bar).await.map_err(in_part)?;
     bar.finish_and_clear();
     context.output().answer(&added, || people(&added, args.posts > 0))
+}
+
+/// What the audit log is told, before the first of many commits: what shall be added. What is there already stays.
+fn noted(args: &Args, users: u32) -> Deed {
+    let wanted = json!({
+        "from": if args.from.is_some() { "folder" } else { "program" },
+        "users": users,
+        "products": args.products,
+        "posts": args.posts,
+        "seed": args.seed,
+    });
+    Deed::new(Action::DbSeed, Thing::all(Kind::Database), wanted)
 }
 
 async fn add(
@@ -152,7 +168,7 @@ async fn add_product(app: &App, product: SeedProduct) -> Result<bool, Error> {
         per_buyer_limit: product.per_buyer_limit,
         hold_seconds: Some(product.hold_seconds),
     };
-    unless_there(app.products.add(&draft, Mover::Console).await)
+    unless_there(app.products.seed(&draft, Mover::Console).await)
 }
 
 /// Adds a user unless the address is taken. Without a password in the file nobody can log in: it gets one that nobody knows.
@@ -164,13 +180,13 @@ async fn add_user(app: &App, user: SeedUser) -> Result<bool, Error> {
         password: Some(password),
         greeting: Some(user.greeting),
     };
-    unless_there(app.users.add(new, user.role).await)
+    unless_there(app.users.seed(new, user.role).await)
 }
 
 fn unless_there<T>(added: Result<T, Error>) -> Result<bool, Error> {
     match added {
         Ok(_) => Ok(true),
-        Err(error) if error.kind() == Kind::Conflict => Ok(false),
+        Err(error) if error.kind() == error::Kind::Conflict => Ok(false),
         Err(error) => Err(error),
     }
 }

@@ -6,8 +6,9 @@ use super::context::Context;
 use super::failure::Failure;
 use super::output::{self, Items, Table, fields};
 use super::password::PasswordArgs;
+use super::personal::{self, EraseArgs, ExportArgs};
 use crate::app::App;
-use crate::kernel::actor::Role;
+use crate::kernel::actor::{By, Role};
 use crate::kernel::clock::Timestamp;
 use crate::kernel::error::Error;
 use crate::kernel::ids::{SessionId, UserId};
@@ -39,6 +40,10 @@ pub(super) enum Args {
     Delete(WhoArgs),
     /// List a user's sessions, and end one or all of them.
     Sessions(SessionsArgs),
+    /// Hand out all that is kept of a user, as one JSON document.
+    Export(ExportArgs),
+    /// Withdraw a user, and erase all that is personal: what they wrote, their likes, follows and image. Orders stay.
+    Erase(EraseArgs),
     /// Print an access token, for scripts and tests against a local server.
     Token(TokenArgs),
 }
@@ -48,7 +53,7 @@ pub(super) enum Args {
 pub(super) struct WhoArgs {
     /// The user's e-mail address, or number.
     #[arg(value_name = "EMAIL", value_parser = somebody)]
-    user: String,
+    pub(super) user: String,
 }
 
 /// What `user sessions` takes.
@@ -136,6 +141,10 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
         Args::Add(AddArgs { password, .. }) | Args::SetPassword(SetPasswordArgs { password, .. }) => {
             Some(password.new_password()?)
         }
+        Args::Erase(args) => {
+            args.ask()?;
+            None
+        }
         _ => None,
     };
     let app = context.app().await?;
@@ -149,14 +158,16 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
         Args::Sessions(SessionsArgs { who, revoke, revoke_all }) => {
             let user = id(who).await?;
             if let Some(session) = revoke {
-                app.users.revoke(user, session).await?;
+                app.users.revoke(user, session, By::Console).await?;
             }
             if revoke_all {
-                app.users.logout_all(user).await?;
+                app.users.revoke_all(user, By::Console).await?;
             }
             return sessions(context, &app, user).await;
         }
         Args::Token(args) => return tokens(&app, args).await,
+        Args::Export(args) => return personal::export(args, context, &app).await,
+        Args::Erase(args) => return personal::erase(args, context, &app).await,
         Args::Show(who) => {
             let document = ProfileView::from(app.users.profile(id(who).await?).await?);
             return context.output().answer(&document, || fields(&document));

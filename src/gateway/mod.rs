@@ -36,6 +36,7 @@ use crate::http::{
     CameFrom, Connected, Counted, ForPeople, HttpError, Judge, Known, Language, Meter, OverTls, RequestId, SESSION_COOKIE,
     Verified, Visitor, bearer, cookie, problem,
 };
+use crate::kernel::actor::{Actor, Role};
 use crate::kernel::error::{Error, Kind, Text};
 use crate::kernel::ids::UserId;
 use crate::users::Users;
@@ -49,6 +50,25 @@ const PROBES: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
 /// Tells whether there is room for a request with this method and path, or the error that turns it away.
 pub type HasRoom = Box<dyn Fn(&Method, &str) -> Result<(), Error> + Send + Sync>;
+
+/// A request at the door.
+struct Arrival<'a> {
+    peer: Peer,
+    is_for_page: bool,
+    id: &'a RequestId,
+    /// Who sent it, once that is known.
+    user: Option<UserId>,
+}
+
+impl Arrival<'_> {
+    /// Notes who sent it. The id stays with an admin's request: what is done in it is noted under it.
+    fn is_of(&mut self, actor: &Actor, request: &mut Request) {
+        self.user = Some(actor.user);
+        if actor.role == Role::Admin {
+            request.extensions_mut().insert(self.id.clone());
+        }
+    }
+}
 
 /// The door, and the rooms behind it. It is no layer of axum's, because each of those costs every request a box or two.
 pub struct Door {
@@ -108,8 +128,9 @@ impl Door {
         let id = RequestId::of(request.headers());
         let language = Language::of(request.headers());
         let people = self.people.as_deref().filter(|people| people.are_asked(&request));
-        let mut user = None;
-        let (admitted, bounds) = self.admit(&mut request, peer, people.is_some(), &mut user);
+        let mut arrival = Arrival { peer, is_for_page: people.is_some(), id: &id, user: None };
+        let (admitted, bounds) = self.admit(&mut request, &mut arrival);
+        let user = arrival.user;
         let page = people.map(|people| people.error_page(&request));
         let told = tells_of_requests().then(|| (request.method().clone(), id.clone()));
         let response = match admitted {
@@ -159,45 +180,32 @@ impl Door {
     }
 
     /// Decides whether a request comes in, and says who sent it.
-    fn admit(
-        &self,
-        request: &mut Request,
-        peer: Peer,
-        is_for_page: bool,
-        user: &mut Option<UserId>,
-    ) -> (Result<(), Error>, Bounds) {
+    fn admit(&self, request: &mut Request, arrival: &mut Arrival<'_>) -> (Result<(), Error>, Bounds) {
         let terms = self.terms.load();
         DefaultBodyLimit::max(terms.bounds.body_bytes).apply(request);
-        let admitted = self.admit_by(&terms, request, peer, is_for_page, user);
+        let admitted = self.admit_by(&terms, request, arrival);
         (admitted, terms.bounds)
     }
 
-    fn admit_by(
-        &self,
-        terms: &Terms,
-        request: &mut Request,
-        peer: Peer,
-        is_for_page: bool,
-        user: &mut Option<UserId>,
-    ) -> Result<(), Error> {
+    fn admit_by(&self, terms: &Terms, request: &mut Request, arrival: &mut Arrival<'_>) -> Result<(), Error> {
         if PROBES.contains(&request.uri().path()) {
-            let client = proxies::client(peer, request.headers(), &terms.trusted);
+            let client = proxies::client(arrival.peer, request.headers(), &terms.trusted);
             request.extensions_mut().insert(CameFrom(client.address));
             return Ok(());
         }
         (self.room)(request.method(), request.uri().path())?;
-        let client = proxies::client(peer, request.headers(), &terms.trusted);
+        let client = proxies::client(arrival.peer, request.headers(), &terms.trusted);
         if client.tls {
             request.extensions_mut().insert(OverTls(true));
         }
         terms.addresses.check(&rates::network_of(client.address)).map_err(rate_limited)?;
-        if is_for_page {
-            return self.admit_visitor(terms, request, user);
+        if arrival.is_for_page {
+            return self.admit_visitor(terms, request, arrival);
         }
         let Some(token) = token_of(request.headers()) else { return Ok(()) };
         let verified = match self.users.authenticate(token) {
             Ok(actor) => {
-                *user = Some(actor.user);
+                arrival.is_of(&actor, request);
                 terms.accounts.check(&actor.user).map_err(rate_limited)?;
                 Verified::Known(Known::new(actor, Arc::clone(&self.judge)))
             }
@@ -208,11 +216,11 @@ impl Door {
     }
 
     /// Says whose browser asks for a page.
-    fn admit_visitor(&self, terms: &Terms, request: &mut Request, user: &mut Option<UserId>) -> Result<(), Error> {
+    fn admit_visitor(&self, terms: &Terms, request: &mut Request, arrival: &mut Arrival<'_>) -> Result<(), Error> {
         let Some(token) = cookie(request.headers(), SESSION_COOKIE) else { return Ok(()) };
         let visitor = self.users.authenticate_page(token);
         if let Ok(actor) = &visitor {
-            *user = Some(actor.user);
+            arrival.is_of(actor, request);
             terms.accounts.check(&actor.user).map_err(rate_limited)?;
         }
         request.extensions_mut().insert(Visitor(visitor));

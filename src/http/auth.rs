@@ -2,7 +2,8 @@
 //!
 //! The door verified the token, if there was one, and left a [`Verified`] with the request. A route that needs nobody
 //! takes [`Caller`] or nothing, and a bad token does not matter there; one that needs a user takes [`Buyer`]; one that
-//! needs an admin takes [`Admin`].
+//! needs an admin takes [`Admin`], or [`Keeper`] when it changes something: that is noted under their number and the
+//! request's id. [`Asking`] is for what users do to what is theirs, and admins to what is not.
 //!
 //! The door saw the request's head, and a body can take half a minute more. So whoever reads a body reads it through
 //! [`Asker`], which asks again once it is there: the only place where that is done, and it needs no rows.
@@ -13,12 +14,13 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Request};
-use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
+use axum::http::{Extensions, HeaderMap};
 use axum::http::request::Parts;
 
 use super::problem::HttpError;
-use crate::kernel::actor::{Actor, Role};
+use super::request_id::RequestId;
+use crate::kernel::actor::{Actor, By, Doer, RequestWord, Role};
 use crate::kernel::error::{Error, Kind, Text};
 
 /// The token of an `Authorization: Bearer` header.
@@ -112,6 +114,20 @@ pub struct Buyer(pub Actor);
 #[derive(Debug, Clone, Copy)]
 pub struct Admin(pub Actor);
 
+/// A signed-in admin who is about to change something.
+#[derive(Debug, Clone, Copy)]
+pub struct Keeper(pub By);
+
+/// A signed-in user, or an admin, who is about to change something that may not be theirs.
+#[derive(Debug, Clone, Copy)]
+pub struct Asking(pub Doer);
+
+/// The request's id, which the door leaves with an admin's request.
+#[must_use]
+pub fn request_word(extensions: &Extensions) -> Option<RequestWord> {
+    extensions.get::<RequestId>().map(|id| RequestWord::new(id.as_str()))
+}
+
 /// The actor that a route needs.
 fn needed(parts: &mut Parts) -> Result<Actor, Error> {
     match parts.extensions.get_mut::<Verified>() {
@@ -156,6 +172,23 @@ impl<S: Sync> FromRequestParts<S> for Admin {
         }
         let detail = Text::fixed("Only an admin may do this.", "관리자만 할 수 있습니다.");
         Err(Error::new(Kind::Forbidden, "forbidden", detail).into())
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Keeper {
+    type Rejection = HttpError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, HttpError> {
+        let Admin(admin) = Admin::from_request_parts(parts, state).await?;
+        Ok(Self(By::Admin(admin.user, request_word(&parts.extensions))))
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Asking {
+    type Rejection = HttpError;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, HttpError> {
+        Ok(Self(Doer { actor: needed(parts)?, request: request_word(&parts.extensions) }))
     }
 }
 

@@ -22,7 +22,7 @@ mod times;
 mod traffic;
 mod way;
 
-pub use auth::{Admin, Asker, Buyer, Caller, Judge, Known, Verified, bearer};
+pub use auth::{Admin, Asker, Asking, Buyer, Caller, Judge, Keeper, Known, Verified, bearer, request_word};
 pub use body::{FormBody, Json, JsonOrForm};
 pub use came_from::CameFrom;
 pub use idempotency::IdempotencyKey;

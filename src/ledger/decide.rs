@@ -268,7 +268,7 @@ fn cancel(book: &mut Book, id: OrderId, by: Mover, now: Timestamp) -> Decided {
     let (reason, by) = match by {
         _ if rules::has_expired(&order, now) => (Reason::Expired, Mover::System),
         Mover::User(_) => (Reason::ByBuyer, by),
-        Mover::Admin(_) | Mover::Console | Mover::System => (Reason::ByAdmin, by),
+        Mover::Admin(..) | Mover::Console | Mover::System => (Reason::ByAdmin, by),
     };
     let order = book.release(&order, reason, by, now)?;
     Ok(Ok(Done::Order(order)))
@@ -321,7 +321,7 @@ impl Book {
         let order = self.orders.get(&id)?;
         let reachable = match by {
             Mover::User(buyer) => order.buyer == buyer,
-            Mover::Admin(_) | Mover::Console | Mover::System => true,
+            Mover::Admin(..) | Mover::Console | Mover::System => true,
         };
         reachable.then(|| order.clone())
     }

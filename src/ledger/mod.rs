@@ -14,6 +14,7 @@ mod course;
 mod decide;
 mod engine;
 mod filing;
+mod keeping;
 mod measures;
 mod model;
 pub(crate) mod offers;

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+use crate::kernel::actor::{By, RequestWord};
 use crate::kernel::clock::Timestamp;
 use crate::kernel::ids::{OrderId, ProductId, UserId};
 use crate::kernel::money::Currency;
@@ -247,19 +248,40 @@ impl Order {
 pub enum Mover {
     /// A buyer.
     User(UserId),
-    /// An admin over HTTP.
-    Admin(UserId),
+    /// An admin over HTTP, and in which request.
+    Admin(UserId, Option<RequestWord>),
     /// Somebody at the command line.
     Console,
     /// The server itself: an expired hold.
     System,
 }
 
+impl Mover {
+    /// Whoever runs the shop, whose doings are noted in the audit log.
+    #[must_use]
+    pub fn keeper(self) -> Option<By> {
+        match self {
+            Self::Admin(user, request) => Some(By::Admin(user, request)),
+            Self::Console => Some(By::Console),
+            Self::User(_) | Self::System => None,
+        }
+    }
+}
+
+impl From<By> for Mover {
+    fn from(by: By) -> Self {
+        match by {
+            By::Admin(user, request) => Self::Admin(user, request),
+            By::Console => Self::Console,
+        }
+    }
+}
+
 impl fmt::Display for Mover {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::User(id) => write!(f, "user:{id}"),
-            Self::Admin(id) => write!(f, "admin:{id}"),
+            Self::Admin(id, _) => write!(f, "admin:{id}"),
             Self::Console => f.write_str("console"),
             Self::System => f.write_str("system"),
         }

@@ -13,6 +13,7 @@ use super::board::{Board, Expiries};
 use super::command::{Answered, Command, Key, KeyRecord, KeyedRequest, Outcome};
 use super::decide::{Book, decide, keyed_request};
 use super::filing::{file_keys, file_orders};
+use super::keeping;
 use super::model::{Offer, Order, State, Units};
 use super::queries;
 use super::rows::{self, select_offers, select_orders};
@@ -164,13 +165,21 @@ fn run_batch(
     for command in &due {
         decide_on(&mut book, command, now)?;
     }
-    let outcomes = commands.iter().map(|command| decide_on(&mut book, command, now)).collect::<Result<_, _>>()?;
+    let mut noted = Vec::new();
+    let outcomes = commands.iter().map(|command| {
+        let watched = keeping::watch(&book, command);
+        let outcome = decide_on(&mut book, command, now)?;
+        noted.extend(watched.and_then(|watched| watched.entry(&book, &outcome)));
+        Ok(outcome)
+    });
+    let outcomes = outcomes.collect::<Result<_, Error>>()?;
     #[cfg(debug_assertions)]
     let outcomes = board.planted.oversell(&mut book, commands, outcomes, now);
     let changed = filed > 0 || !book.changes.is_empty();
     let mut unfiled = memory.unfiled;
     if changed {
         let new = save(&transaction, &book, now).map_err(ours)?;
+        keeping::write(&Conn::of(&transaction), &noted, now)?;
         unfiled = Unfiled { orders: unfiled.orders + new.orders, keys: unfiled.keys + new.keys };
         file_what_waits(&Conn::of(&transaction), &mut unfiled, &mut book).map_err(ours)?;
     }

@@ -120,6 +120,6 @@ async fn sign_out_everywhere(State(pages): State<Arc<Pages>>, Form(visit, _): Fo
 }
 
 async fn withdraw(State(pages): State<Arc<Pages>>, Form(visit, _): Form<Nothing>) -> Answer {
-    pages.users.delete(visit.member()?.user).await?;
+    pages.users.withdraw(visit.member()?.user).await?;
     Ok(farewell(&visit))
 }

@@ -127,7 +127,7 @@ async fn set_liked(pages: &Pages, id: PostId, Form(visit, back): Form<Back>, lik
 }
 
 async fn delete(State(pages): State<Arc<Pages>>, Path(id): Path<PostId>, Form(visit, _): Form<Back>) -> Answer {
-    pages.activity.delete_post(visit.member()?, id).await?;
+    pages.activity.delete_post(visit.doer()?, id).await?;
     Ok(see_other("/feed"))
 }
 
@@ -181,6 +181,6 @@ async fn delete_comment(
     Path(id): Path<CommentId>,
     Form(visit, back): Form<Back>,
 ) -> Answer {
-    pages.activity.delete_comment(visit.member()?, id).await?;
+    pages.activity.delete_comment(visit.doer()?, id).await?;
     Ok(back.to("comments"))
 }

@@ -14,8 +14,8 @@ use super::Pages;
 use super::answer::{NotNow, cookie_of, local};
 use super::assets::{STYLE, takes_gzip};
 use super::words::Words;
-use crate::http::{Language, OverTls, Visitor, cookie};
-use crate::kernel::actor::Actor;
+use crate::http::{Language, OverTls, Visitor, cookie, request_word};
+use crate::kernel::actor::{Actor, By, Doer, RequestWord};
 use crate::kernel::clock::Timestamp;
 use crate::kernel::error::{Error, Kind, Text};
 
@@ -67,6 +67,8 @@ pub(super) struct Visit {
     pub(super) here: String,
     /// What a form that is shown now is sealed with.
     pub(super) seal: String,
+    /// The request's id, when an admin sends it.
+    request: Option<RequestWord>,
     /// For whom forms are sealed.
     name: String,
     /// Why the session cookie that came is no good any more.
@@ -111,6 +113,7 @@ impl Visit {
             now: pages.clock.now(),
             here: here(method, uri, headers),
             seal: pages.users.seal_form(&name),
+            request: request_word(extensions),
             name,
             lost,
             // Compressed, page and style come in one go. Later pages find the style in the browser's memory; and they hold
@@ -144,6 +147,19 @@ impl Visit {
                 Error::new(Kind::Unauthenticated, "signed_out", detail)
             })
         })
+    }
+
+    /// Whoever is signed in, about to change something that may not be theirs.
+    ///
+    /// # Errors
+    /// Those of [`Self::member`].
+    pub(super) fn doer(&self) -> Result<Doer, Error> {
+        Ok(Doer { actor: self.member()?, request: self.request })
+    }
+
+    /// Who an admin's deed is noted under.
+    pub(super) fn by(&self, admin: Actor) -> By {
+        By::Admin(admin.user, self.request)
     }
 
     /// Whether the session has ended that this browser still had.

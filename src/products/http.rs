@@ -9,11 +9,11 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::model::{Change, Product, ProductDraft};
 use super::service::Products;
-use crate::http::{Admin, HttpError, InPath, Json, PageQuery, PageView, Path, Query, Routes};
+use crate::http::{HttpError, InPath, Json, Keeper, PageQuery, PageView, Path, Query, Routes};
 use crate::kernel::clock::Clock;
 use crate::kernel::error::{Error, Text};
 use crate::kernel::ids::ProductId;
-use crate::ledger::{Kind, Mover, Refusal};
+use crate::ledger::{Kind, Refusal};
 
 /// The room's services, as its handlers see them.
 #[derive(Clone)]
@@ -201,26 +201,30 @@ async fn show(State(room): State<Room>, Path(id): Path<ProductId>) -> Result<Jso
 /// Makes a product.
 async fn add(
     State(room): State<Room>,
-    Admin(admin): Admin,
+    Keeper(by): Keeper,
     Json(body): Json<NewProductBody>,
 ) -> Result<(StatusCode, Json<ProductView>), HttpError> {
-    let product = room.products.add(&body.into(), Mover::Admin(admin.user)).await?;
+    let product = room.products.add(&body.into(), by.into()).await?;
     Ok((StatusCode::CREATED, Json(ProductView::new(&product, &*room.clock))))
 }
 
 /// Changes a product.
 async fn edit(
     State(room): State<Room>,
-    Admin(_): Admin,
+    Keeper(by): Keeper,
     Path(id): Path<ProductId>,
     Json(body): Json<ChangeBody>,
 ) -> Result<Json<ProductView>, HttpError> {
-    let product = room.products.edit(&id, body.into()).await?;
+    let product = room.products.edit(&id, body.into(), by).await?;
     Ok(Json(ProductView::new(&product, &*room.clock)))
 }
 
 /// Takes a product off sale for good.
-async fn delete(State(room): State<Room>, Admin(_): Admin, Path(id): Path<ProductId>) -> Result<StatusCode, HttpError> {
-    room.products.delete(&id).await?;
+async fn delete(
+    State(room): State<Room>,
+    Keeper(by): Keeper,
+    Path(id): Path<ProductId>,
+) -> Result<StatusCode, HttpError> {
+    room.products.delete(&id, by).await?;
     Ok(StatusCode::NO_CONTENT)
 }

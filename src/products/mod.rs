@@ -6,6 +6,7 @@
 
 pub mod http;
 mod model;
+mod noted;
 mod rules;
 mod service;
 mod store;

@@ -2,15 +2,19 @@
 
 use std::sync::Arc;
 
+use serde_json::json;
+
 use super::model::{Change, Entry, NewProduct, Product, ProductDraft};
-use super::{rules, store};
-use crate::kernel::clock::Clock;
+use super::{noted, rules, store};
+use crate::kernel::actor::By;
+use crate::kernel::clock::{Clock, Timestamp};
 use crate::kernel::error::Error;
 use crate::kernel::ids::ProductId;
 use crate::kernel::page::{Cursors, Page, PageRequest};
 use crate::ledger::{Kind, Ledger, Mover, Refusal, Terms, offers};
 use crate::store::cache::{Cache, CacheUse};
 use crate::store::{Conn, Db};
+use crate::trail::{self, Action, Deed, changed};
 
 /// Catalogue entries kept in memory, in bytes; the absent ones that were asked for count as well.
 const ENTRIES_BYTES_MAX: u64 = 8 << 20;
@@ -93,12 +97,27 @@ impl Products {
     /// # Errors
     /// `422` with every fault; `409 product_exists`.
     pub async fn add(self: &Arc<Self>, draft: &ProductDraft, by: Mover) -> Result<Product, Error> {
+        self.put(draft, by, by.keeper()).await
+    }
+
+    /// The same for a seeding, which has an entry in the audit log for all that it adds.
+    ///
+    /// # Errors
+    /// Those of [`Self::add`].
+    pub async fn seed(self: &Arc<Self>, draft: &ProductDraft, by: Mover) -> Result<Product, Error> {
+        self.put(draft, by, None).await
+    }
+
+    async fn put(self: &Arc<Self>, draft: &ProductDraft, by: Mover, noted: Option<By>) -> Result<Product, Error> {
         let NewProduct { id, name, description, terms, stock } = rules::draft(draft)?;
         let created_at = self.clock.now();
         let entry = Entry { id: id.clone(), name, description, kind: terms.kind, created_at };
         self.commit(&id, move |conn| {
             store::insert(conn, &entry)?;
-            offers::insert(conn, &entry.id, &terms, stock, by, created_at)
+            offers::insert(conn, &entry.id, &terms, stock, by, created_at)?;
+            let mut became = noted::shown(&entry, &terms);
+            became["stock"] = stock.into();
+            note(conn, noted, created_at, &Deed::new(Action::ProductAdd, &entry.id, became))
         })
         .await?;
         self.get(&id).await
@@ -108,39 +127,49 @@ impl Products {
     ///
     /// # Errors
     /// `404 product_not_found`; `422` with every fault; `409 limit_below_orders`.
-    pub async fn edit(self: &Arc<Self>, id: &ProductId, change: Change) -> Result<Product, Error> {
-        self.edit_by(id, move |_| change).await
+    pub async fn edit(self: &Arc<Self>, id: &ProductId, change: Change, by: By) -> Result<Product, Error> {
+        self.edit_by(id, (Action::ProductEdit, by), move |_| change).await
     }
 
     /// Opens a sale now. An end that has passed goes; one that is open stays as it is.
     ///
     /// # Errors
     /// `404 product_not_found`; `422` for a general product, which has no window.
-    pub async fn open_now(self: &Arc<Self>, id: &ProductId) -> Result<Product, Error> {
+    pub async fn open_now(self: &Arc<Self>, id: &ProductId, by: By) -> Result<Product, Error> {
         let now = self.clock.now();
-        self.edit_by(id, move |terms| rules::opening(terms, now)).await
+        self.edit_by(id, (Action::ProductOpen, by), move |terms| rules::opening(terms, now)).await
     }
 
     /// Closes a sale now; one that is closed stays as it is.
     ///
     /// # Errors
     /// `404 product_not_found`; `422` for a sale that has not opened, and for a general product, which has no window.
-    pub async fn close_now(self: &Arc<Self>, id: &ProductId) -> Result<Product, Error> {
+    pub async fn close_now(self: &Arc<Self>, id: &ProductId, by: By) -> Result<Product, Error> {
         let now = self.clock.now();
-        self.edit_by(id, move |terms| rules::closing(terms, now)).await
+        self.edit_by(id, (Action::ProductClose, by), move |terms| rules::closing(terms, now)).await
     }
 
-    async fn edit_by<F>(self: &Arc<Self>, id: &ProductId, change: F) -> Result<Product, Error>
+    async fn edit_by<F>(
+        self: &Arc<Self>,
+        id: &ProductId,
+        (action, by): (Action, By),
+        change: F,
+    ) -> Result<Product, Error>
     where
         F: FnOnce(&Terms) -> Change + Send + 'static,
     {
-        let wanted = id.clone();
+        let (wanted, now) = (id.clone(), self.clock.now());
         self.commit(id, move |conn| {
             let found = store::find(conn, &wanted)?.zip(offers::find(conn, &wanted)?);
             let (entry, offer) = found.ok_or(Refusal::ProductNotFound)?;
+            let was = noted::shown(&entry, &offer.terms);
             let (entry, terms) = rules::change(&entry, &offer.terms, &change(&offer.terms))?;
+            let Some((was, became)) = changed(was, noted::shown(&entry, &terms)) else { return Ok(()) };
             store::update(conn, &entry)?;
-            if terms == offer.terms { Ok(()) } else { offers::amend(conn, &wanted, &terms) }
+            if terms != offer.terms {
+                offers::amend(conn, &wanted, &terms)?;
+            }
+            note(conn, Some(by), now, &Deed::new(action, &wanted, became).instead_of(was))
         })
         .await?;
         self.get(id).await
@@ -150,13 +179,15 @@ impl Products {
     ///
     /// # Errors
     /// `404 product_not_found`; a fault of the database.
-    pub async fn delete(self: &Arc<Self>, id: &ProductId) -> Result<(), Error> {
+    pub async fn delete(self: &Arc<Self>, id: &ProductId, by: By) -> Result<(), Error> {
         let wanted = id.clone();
         let now = self.clock.now();
         self.commit(id, move |conn| {
-            store::find(conn, &wanted)?.ok_or(Refusal::ProductNotFound)?;
+            let entry = store::find(conn, &wanted)?.ok_or(Refusal::ProductNotFound)?;
             store::delete(conn, &wanted, now)?;
-            offers::retire(conn, &wanted)
+            offers::retire(conn, &wanted)?;
+            let (was, became) = (json!({ "name": entry.name }), json!({ "deleted": true }));
+            note(conn, Some(by), now, &Deed::new(Action::ProductDelete, &wanted, became).instead_of(was))
         })
         .await
     }
@@ -186,6 +217,11 @@ impl Products {
         let live = self.ledger.live(&entry.id)?;
         Some(Product { entry, live })
     }
+}
+
+/// Writes what was done into the audit log, if it belongs there.
+fn note(conn: &Conn<'_>, by: Option<By>, now: Timestamp, deed: &Deed) -> Result<(), Error> {
+    by.map_or(Ok(()), |by| Ok(trail::write(conn, by, now, deed)?))
 }
 
 fn weight(entries: &[Arc<Entry>]) -> usize {
@@ -288,7 +324,7 @@ mod tests {
         let change = Change { per_buyer_limit: Some(Some(1)), ..Change::default() };
         let edit = tokio::spawn({
             let (products, id) = (Arc::clone(&products), first.product.clone());
-            async move { products.edit(&id, change).await }
+            async move { products.edit(&id, change, By::Console).await }
         });
         for _ in 0..10 {
             tokio::task::yield_now().await;

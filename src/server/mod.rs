@@ -28,7 +28,7 @@ use crate::http::{ForPeople, HttpError, Json, Routes};
 use crate::kernel::error::{Error, Kind, Text};
 use crate::store::Db;
 use crate::target::{Target, Targets};
-use crate::{activity, metrics, newsfeed, pages, payments, products, purchases, stock, users};
+use crate::{activity, metrics, newsfeed, pages, payments, products, purchases, stock, trail, users};
 
 /// Clients that may wait for the accept loop: a crowd arrives within milliseconds, and whoever finds the queue full tries
 /// again only after a second. The system may allow less (`net.core.somaxconn`).
@@ -56,7 +56,7 @@ pub fn door(app: &App, targets: &Targets) -> Door {
 #[must_use]
 pub fn rooms(app: &App, targets: &Targets) -> Routes {
     let rooms = [
-        (Target::Users, users::http::routes(Arc::clone(&app.users))),
+        (Target::Users, users::http::routes(Arc::clone(&app.users)).merge(trail::http::routes(Arc::clone(&app.trail)))),
         (Target::Products, products::http::routes(Arc::clone(&app.products), Arc::clone(&app.clock))),
         (Target::Stock, stock::http::routes(Arc::clone(&app.stock))),
         (Target::Payments, payments::http::routes(Arc::clone(&app.payments))),

@@ -15,10 +15,10 @@ use serde::{Deserialize, Serialize};
 use super::service::StockRoom;
 use super::stream::{Listening, News, Seen};
 use crate::http::events::{COME_BACK, HEARTBEAT, UNBUFFERED, last_event};
-use crate::http::{Admin, HttpError, InPath, Json, PageQuery, PageView, Path, Routes};
+use crate::http::{Admin, HttpError, InPath, Json, Keeper, PageQuery, PageView, Path, Routes};
 use crate::kernel::error::{Error, Text};
 use crate::kernel::ids::{OrderId, ProductId};
-use crate::ledger::{Changes, Live, Movement, Mover};
+use crate::ledger::{Changes, Live, Movement};
 
 /// Products that one stream can name.
 const STREAMED_MAX: usize = 100;
@@ -120,11 +120,11 @@ async fn counts(
 /// Restocks or withdraws.
 async fn adjust(
     State(stock): State<Arc<StockRoom>>,
-    Admin(admin): Admin,
+    Keeper(by): Keeper,
     Path(product): Path<ProductId>,
     Json(Adjustment { delta, reason }): Json<Adjustment>,
 ) -> Result<(StatusCode, Json<MovementView>), HttpError> {
-    let movement = stock.adjust(product, delta, reason.as_deref(), Mover::Admin(admin.user)).await?;
+    let movement = stock.adjust(product, delta, reason.as_deref(), by.into()).await?;
     Ok((StatusCode::CREATED, Json(movement.into())))
 }
 

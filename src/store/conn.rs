@@ -4,6 +4,7 @@ use rusqlite::{Connection, params_from_iter};
 
 use super::concerns::Noted;
 use super::{Row, StoreError, Value};
+use crate::kernel::error::Error;
 
 /// A connection inside a transaction, for plain SQL with `$1, $2, …` numbered in the order in which they appear.
 pub struct Conn<'a> {
@@ -53,6 +54,19 @@ impl Conn<'_> {
         let mut statement = self.connection.prepare_cached(sql)?;
         let mut rows = statement.query(params_from_iter(parameters))?;
         rows.next()?.map(|row| read(Row(row))).transpose()
+    }
+
+    /// Runs `work` so that what it deletes or replaces is overwritten with zeros in the database's pages, rather than left
+    /// there until something else needs the room. Copies of the pages in the log stay until the log begins anew.
+    ///
+    /// # Errors
+    /// What `work` returns; [`StoreError`].
+    pub fn overwriting<T>(&self, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+        let before = self.row("PRAGMA secure_delete", &[], |row| row.int(0))?.unwrap_or(0);
+        self.row("PRAGMA secure_delete = 1", &[], |row| row.int(0))?;
+        let done = work();
+        self.row(&format!("PRAGMA secure_delete = {before}"), &[], |row| row.int(0))?;
+        done
     }
 
     /// A statement that will be run many times in a row.

@@ -18,7 +18,7 @@ use rusqlite::{Connection, OpenFlags};
 use tempfile::TempPath;
 
 use super::header::of_file;
-use super::{Location, ServerLock, StoreError, migrate, open};
+use super::{Conn, Location, ServerLock, StoreError, migrate, open};
 use crate::kernel::error::{Error, Kind, Text};
 
 /// Where the database is, by its one name.
@@ -42,12 +42,31 @@ pub(crate) fn place(location: &Location) -> Result<PathBuf, Error> {
 /// When a migration fails.
 pub(crate) fn bring_up_to_date(copy: &Path) -> Result<(), Error> {
     let migrated = || {
-        let mut connection = Connection::open_with_flags(copy, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        connection.pragma_update_and_check(None, "journal_mode", "MEMORY", |_| Ok(()))?;
-        connection.pragma_update(None, "foreign_keys", true)?;
+        let mut connection = open_copy(copy)?;
         migrate::run(&mut connection, copy, true)
     };
     migrated().map_err(|fault| fault.told(copy))
+}
+
+/// Writes something in a copy that nobody else knows of.
+///
+/// # Errors
+/// What `work` returns; when the copy can't be written.
+pub(crate) fn write_in(copy: &Path, work: impl FnOnce(&Conn<'_>) -> Result<(), StoreError>) -> Result<(), Error> {
+    let written = || -> Result<(), StoreError> {
+        let mut connection = open_copy(copy)?;
+        let transaction = connection.transaction()?;
+        work(&Conn::of(&transaction))?;
+        Ok(transaction.commit()?)
+    };
+    written().map_err(|error| open::cannot_open(copy, &error))
+}
+
+fn open_copy(copy: &Path) -> Result<Connection, StoreError> {
+    let connection = Connection::open_with_flags(copy, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    connection.pragma_update_and_check(None, "journal_mode", "MEMORY", |_| Ok(()))?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    Ok(connection)
 }
 
 /// The old database, out of use.

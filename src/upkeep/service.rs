@@ -4,10 +4,12 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use serde_json::json;
 use tempfile::TempPath;
 
 use super::{rules, store};
 use crate::audit::prove_rows;
+use crate::kernel::actor::By;
 use crate::kernel::clock::Timestamp;
 use crate::kernel::error::{Error, Kind, Text};
 use crate::ledger::audit::{Audit, OrderCounts};
@@ -15,6 +17,7 @@ use crate::store::inspect::{Inspection, damaged};
 use crate::store::pace::{Watch, apart};
 use crate::store::restore::{self, beside, folder_of};
 use crate::store::{self as database, Faults, Location, Pace, Pages, SCHEMA_VERSION, ServerLock, TableRows};
+use crate::trail::{self, Action, Deed, Thing};
 
 /// A backup that was made.
 #[derive(Debug, Clone)]
@@ -147,7 +150,11 @@ pub async fn restore(location: &Location, backup: &Path, now: Timestamp) -> Resu
             drop(inspection);
             restore::bring_up_to_date(&copy)?;
         }
-        Ok((before, verified(&copy, &shown, watch)?.1))
+        let audit = verified(&copy, &shown, watch)?.1;
+        // What the backup does not know: that it became the database.
+        let deed = Deed::new(Action::DbRestore, Thing::all(trail::Kind::Database), json!({ "schemaVersion": before }));
+        restore::write_in(&copy, |conn| trail::write(conn, By::Console, now, &deed))?;
+        Ok((before, audit))
     })
     .await?;
     let bytes = std::fs::metadata(&draft).map_or(0, |file| file.len());

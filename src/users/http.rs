@@ -267,7 +267,7 @@ async fn withdraw(
     Buyer(actor): Buyer,
     way: OverTls,
 ) -> Result<(StatusCode, HeaderMap), HttpError> {
-    users.delete(actor.user).await?;
+    users.withdraw(actor.user).await?;
     Ok((StatusCode::NO_CONTENT, without_cookie(is_secure(&users, way))?))
 }
 

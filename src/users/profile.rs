@@ -2,17 +2,25 @@
 
 use std::sync::Arc;
 
+use serde_json::json;
+
 use super::codes::store::Addressee;
 use super::images::{Images, Upload, store as images};
-use super::model::{Counts, User};
+use super::model::{Counts, User, UserState};
 use super::names;
+use super::oversight::note_change;
 use super::rules::{self, may_change, user_not_found};
+use super::seal::Seals;
 use super::service::Users;
 use super::standing::Change;
 use super::{codes, store};
+use crate::kernel::actor::By;
 use crate::kernel::check::Check;
+use crate::kernel::clock::Timestamp;
 use crate::kernel::error::Error;
 use crate::kernel::ids::UserId;
+use crate::store::Conn;
+use crate::trail::{self, Action, Deed};
 
 /// A user, and what the community sees of them in numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,24 +136,71 @@ impl Users {
         Ok(user)
     }
 
-    /// Withdraws a user: the number stays, with state `deleted`, and no personal data; every session is gone. Orders stay.
+    /// Withdraws a user at their own wish: the number stays, with state `deleted`, and no personal data; every session is gone. Orders stay.
     ///
     /// # Errors
     /// `404 user_not_found`, `409 account_deleted`.
+    pub async fn withdraw(&self, id: UserId) -> Result<User, Error> {
+        self.end_account(id, None).await
+    }
+
+    /// The same from the command line.
+    ///
+    /// # Errors
+    /// Those of [`Self::withdraw`].
     pub async fn delete(&self, id: UserId) -> Result<User, Error> {
+        self.end_account(id, Some((Action::UserDelete, By::Console))).await
+    }
+
+    /// Begins to erase a user: withdraws them, if they have not withdrawn before, and lets the rest of what is personal about
+    /// them go. Gives whether they could still act until now.
+    ///
+    /// # Errors
+    /// `404 user_not_found`.
+    pub async fn begin_erasure(&self, id: UserId, by: By) -> Result<bool, Error> {
+        let (now, seals) = (self.clock.now(), Arc::clone(&self.seals));
+        let (could_act, image) = self
+            .commit_in_turn(move |conn| {
+                conn.overwriting(|| {
+                    let before = store::by_id(conn, id)?.ok_or_else(user_not_found)?;
+                    let could_act = before.state != UserState::Deleted;
+                    let user = if could_act { end(conn, &before, &seals, now)? } else { before.clone() };
+                    // Going on with one that was cut short, or looking again, is no new deed.
+                    if store::begin_erasure(conn, id, now)? {
+                        let was = json!({ "role": before.role.as_str(), "state": before.state.as_str() });
+                        let deed = Deed::new(Action::UserErase, id, json!({ "state": user.state.as_str() }));
+                        trail::write(conn, by, now, &deed.instead_of(was))?;
+                    }
+                    let change = Change::User(id, user.role, user.state);
+                    Ok(((could_act, before.profile_image), vec![change]))
+                })
+            })
+            .await?;
+        if let Some(image) = image {
+            self.images.discard(&self.db, image).await;
+        }
+        Ok(could_act)
+    }
+
+    /// Notes that nothing personal is left of a user.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn end_erasure(&self, id: UserId) -> Result<(), Error> {
+        let now = self.clock.now();
+        self.db.write(move |conn| Ok(store::end_erasure(conn, id, now)?)).await
+    }
+
+    async fn end_account(&self, id: UserId, noted: Option<(Action, By)>) -> Result<User, Error> {
         let (now, seals) = (self.clock.now(), Arc::clone(&self.seals));
         let (user, image) = self
             .commit_in_turn(move |conn| {
                 let before = store::by_id(conn, id)?.ok_or_else(user_not_found)?;
                 may_change(&before)?;
-                if let Some(image) = &before.profile_image {
-                    images::note_leaving(conn, image, now)?;
+                let user = end(conn, &before, &seals, now)?;
+                if let Some(deed) = noted {
+                    note_change(conn, deed, (&before, &user), now)?;
                 }
-                if let Some(email) = &before.email {
-                    codes::store::forget(conn, &Addressee::of(email, &seals))?;
-                }
-                store::erase(conn, id, now)?;
-                let user = store::by_id(conn, id)?.ok_or_else(user_not_found)?;
                 let change = Change::User(id, user.role, user.state);
                 Ok(((user, before.profile_image), vec![change]))
             })
@@ -155,4 +210,16 @@ impl Users {
         }
         Ok(user)
     }
+}
+
+/// Ends an account: the number stays, and nothing that says whose it was.
+fn end(conn: &Conn<'_>, before: &User, seals: &Seals, now: Timestamp) -> Result<User, Error> {
+    if let Some(image) = &before.profile_image {
+        images::note_leaving(conn, image, now)?;
+    }
+    if let Some(email) = &before.email {
+        codes::store::forget(conn, &Addressee::of(email, seals))?;
+    }
+    store::erase(conn, before.id, now)?;
+    store::by_id(conn, before.id)?.ok_or_else(user_not_found)
 }

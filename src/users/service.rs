@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use serde_json::json;
 use tokio::sync::Mutex;
 
 use super::codes::store::{self as codes, Addressee};
@@ -17,12 +18,13 @@ use super::store::{self, UserRow};
 use super::tokens::Tokens;
 use super::{Email, secret};
 use crate::config::{Config, JwtConfig};
-use crate::kernel::actor::Role;
+use crate::kernel::actor::{By, Role};
 use crate::kernel::clock::Clock;
 use crate::kernel::error::Error;
 use crate::kernel::ids::{SessionId, UserId};
 use crate::kernel::page::{Cursors, Page, PageRequest};
 use crate::store::{Conn, Db};
+use crate::trail::{self, Action, Deed};
 
 /// Rows that a seeding transaction adds, so that others get their turn at the writer.
 const SEED_ROWS_MAX: usize = 5_000;
@@ -82,7 +84,7 @@ impl Users {
     /// # Errors
     /// As [`Self::add`], and `403 email_not_verified`.
     pub async fn sign_up(&self, new: NewUser) -> Result<User, Error> {
-        self.add_proven(new, Role::User, self.signup_verified_email).await
+        self.add_proven(new, Role::User, self.signup_verified_email, None).await
     }
 
     /// Whether only those may sign up who proved to read the address's mail.
@@ -91,15 +93,23 @@ impl Users {
         self.signup_verified_email
     }
 
-    /// Adds a user.
+    /// Adds a user, from the command line.
     ///
     /// # Errors
     /// `422` with every fault, `409 email_taken`, `429 login_busy` when too many passwords wait to be hashed.
     pub async fn add(&self, new: NewUser, role: Role) -> Result<User, Error> {
-        self.add_proven(new, role, false).await
+        self.add_proven(new, role, false, Some(By::Console)).await
     }
 
-    async fn add_proven(&self, new: NewUser, role: Role, needs_proof: bool) -> Result<User, Error> {
+    /// The same for a seeding, which has an entry in the audit log for all that it adds.
+    ///
+    /// # Errors
+    /// Those of [`Self::add`].
+    pub async fn seed(&self, new: NewUser, role: Role) -> Result<User, Error> {
+        self.add_proven(new, role, false, None).await
+    }
+
+    async fn add_proven(&self, new: NewUser, role: Role, needs_proof: bool, noted: Option<By>) -> Result<User, Error> {
         let checked = check_new_user(new)?;
         let hash = self.passwords.hash(checked.password).await?;
         let (created_at, addressee) = (self.clock.now(), Addressee::of(&checked.email, &self.seals));
@@ -117,6 +127,10 @@ impl Users {
                 created_at,
             };
             let id = store::insert(conn, &row)?.ok_or_else(email_taken)?;
+            if let Some(by) = noted {
+                let became = json!({ "role": role.as_str() });
+                trail::write(conn, by, created_at, &Deed::new(Action::UserAdd, id, became))?;
+            }
             store::by_id(conn, id)?.ok_or_else(user_not_found)
         };
         match role {
@@ -215,42 +229,12 @@ impl Users {
         self.db
             .read(move |conn| {
                 store::by_id(conn, id)?.ok_or_else(user_not_found)?;
-                Ok(store::sessions(conn, id, SESSIONS_SHOWN_MAX)?)
+                Ok(store::sessions(conn, id, None, SESSIONS_SHOWN_MAX)?)
             })
             .await
     }
 
-    /// Changes what a user may do. It counts at once, for tokens made before as well.
-    ///
-    /// # Errors
-    /// `404 user_not_found`, `409 account_deleted`.
-    pub async fn set_role(&self, id: UserId, role: Role) -> Result<User, Error> {
-        self.change(id, move |conn, _| Ok(store::set_role(conn, id, role)?)).await
-    }
-
-    /// Locks a user out at once. Sessions are kept, for [`Self::unblock`].
-    ///
-    /// # Errors
-    /// `404 user_not_found`, `409 account_deleted`.
-    pub async fn block(&self, id: UserId) -> Result<User, Error> {
-        self.change(id, move |conn, _| Ok(store::set_state(conn, id, UserState::Blocked)?)).await
-    }
-
-    /// Lets a blocked user in again; one who is not blocked stays as they are.
-    ///
-    /// # Errors
-    /// `404 user_not_found`, `409 account_deleted`.
-    pub async fn unblock(&self, id: UserId) -> Result<User, Error> {
-        self.change(id, move |conn, user| {
-            if user.state == UserState::Blocked {
-                store::set_state(conn, id, UserState::Active)?;
-            }
-            Ok(())
-        })
-        .await
-    }
-
-    /// Changes a password and ends all of the user's sessions.
+    /// Changes a password and ends all of the user's sessions, from the command line.
     ///
     /// # Errors
     /// `422` on `password`, `404 user_not_found`, `409 account_deleted`, `429 login_busy`.
@@ -261,22 +245,10 @@ impl Users {
             let user = store::by_id(conn, id)?.ok_or_else(user_not_found)?;
             may_change(&user)?;
             store::set_password_hash(conn, id, &hash)?;
-            Ok((user, store::end_sessions(conn, id, None, now)?))
-        })
-        .await
-    }
-
-    pub(super) async fn change<F>(&self, id: UserId, change: F) -> Result<User, Error>
-    where
-        F: FnOnce(&Conn<'_>, &User) -> Result<(), Error> + Send + 'static,
-    {
-        self.commit_in_turn(move |conn| {
-            let before = store::by_id(conn, id)?.ok_or_else(user_not_found)?;
-            may_change(&before)?;
-            change(conn, &before)?;
-            let user = store::by_id(conn, id)?.ok_or_else(user_not_found)?;
-            let change = Change::User(id, user.role, user.state);
-            Ok((user, vec![change]))
+            let ended = store::end_sessions(conn, id, None, now)?;
+            let became = json!({ "endedSessions": ended.len() });
+            trail::write(conn, By::Console, now, &Deed::new(Action::UserSetPassword, id, became))?;
+            Ok((user, ended))
         })
         .await
     }

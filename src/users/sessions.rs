@@ -3,16 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::json;
+
 use super::model::{Email, User};
 use super::refresh::RefreshToken;
 use super::rules::{self, Refresh, TOKEN_LIFETIME_S_MAX, invalid_credentials, may_act, may_change, user_not_found};
 use super::service::Users;
 use super::store::{self, SessionRow};
 use super::tokens::{self, Use};
-use crate::kernel::actor::Actor;
+use crate::kernel::actor::{Actor, By};
 use crate::kernel::clock::Timestamp;
 use crate::kernel::error::{Error, Text};
 use crate::kernel::ids::{SessionId, UserId};
+use crate::trail::{self, Action, Deed, Kind, Thing};
 
 /// Sessions that one transaction begins, so that others get their turn at the writer.
 const SESSIONS_PER_COMMIT: u32 = 10_000;
@@ -223,22 +226,6 @@ impl Users {
         .await
     }
 
-    /// Ends one session of a user; one that has ended stays as it is.
-    ///
-    /// # Errors
-    /// `404 session_not_found` when the user has no such session.
-    pub async fn revoke(&self, user: UserId, session: SessionId) -> Result<(), Error> {
-        let now = self.clock.now();
-        self.commit(move |conn| {
-            if !store::has_session(conn, user, session)? {
-                return Err(rules::session_not_found());
-            }
-            store::end_session(conn, session, now)?;
-            Ok(((), vec![session]))
-        })
-        .await
-    }
-
     /// Ends all of a user's sessions; gives how many that were.
     ///
     /// # Errors
@@ -252,8 +239,8 @@ impl Users {
         .await
     }
 
-    /// An access token for a user, without a password and without a refresh token: for scripts and tests. It lives
-    /// `lifetime_s`, or as long as a login's.
+    /// An access token for a user, without a password and without a refresh token: for scripts and tests, from the command
+    /// line. It lives `lifetime_s`, or as long as a login's.
     ///
     /// # Errors
     /// `404 user_not_found`, `409 account_deleted`, `403 account_blocked`, `422` on `lifetime`.
@@ -267,6 +254,8 @@ impl Users {
                 may_change(&user)?;
                 may_act(user.state)?;
                 store::insert_session(conn, &for_one_token(session, user.id, life))?;
+                let became = json!({ "session": session.to_string(), "expiresAt": life.1.to_string() });
+                trail::write(conn, By::Console, life.0, &Deed::new(Action::UserToken, user.id, became))?;
                 Ok(user)
             })
             .await?;
@@ -300,6 +289,15 @@ impl Users {
         self.db
             .write(move |conn| {
                 let users = store::active_after(conn, after, SESSIONS_PER_COMMIT.into())?;
+                // One entry for all of them, with the first.
+                if after == UserId(0) && !users.is_empty() {
+                    let deed = Deed::new(
+                        Action::UserToken,
+                        Thing::all(Kind::User),
+                        json!({ "expiresAt": life.1.to_string() }),
+                    );
+                    trail::write(conn, By::Console, life.0, &deed)?;
+                }
                 let begin = |(user, role)| {
                     let session = SessionId::fresh();
                     store::insert_session(conn, &for_one_token(session, user, life))?;

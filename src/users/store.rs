@@ -126,6 +126,23 @@ pub(super) fn erase(conn: &Conn<'_>, id: UserId, now: Timestamp) -> Result<(), S
     .map(drop)
 }
 
+/// Begins to erase a user, or goes on with it; gives whether it is for the first time.
+pub(super) fn begin_erasure(conn: &Conn<'_>, id: UserId, now: Timestamp) -> Result<bool, StoreError> {
+    const BEGIN: &str = "INSERT INTO erasures (user_id, begun_at) VALUES ($1, $2) ON CONFLICT (user_id) DO NOTHING";
+    const GO_ON: &str = "UPDATE erasures SET ended_at = NULL WHERE user_id = $1";
+    let is_first = conn.execute(BEGIN, bind![id.0, now.0])? > 0;
+    if !is_first {
+        conn.execute(GO_ON, bind![id.0])?;
+    }
+    Ok(is_first)
+}
+
+/// Nothing is left of a user to erase.
+pub(super) fn end_erasure(conn: &Conn<'_>, id: UserId, now: Timestamp) -> Result<(), StoreError> {
+    conn.concerns(&[]);
+    conn.execute("UPDATE erasures SET ended_at = $1 WHERE user_id = $2", bind![now.0, id.0]).map(drop)
+}
+
 /// Active users by number, from the one after `after`.
 pub(super) fn active_after(conn: &Conn<'_>, after: UserId, limit: i64) -> Result<Vec<(UserId, Role)>, StoreError> {
     conn.rows(
@@ -252,12 +269,18 @@ pub(super) fn counts(conn: &Conn<'_>, user: UserId) -> Result<Counts, StoreError
     Ok(found.unwrap_or_default())
 }
 
-/// A user's latest sessions.
-pub(super) fn sessions(conn: &Conn<'_>, user: UserId, limit: u32) -> Result<Vec<Session>, StoreError> {
+/// A user's sessions from before another, the latest first.
+pub(super) fn sessions(
+    conn: &Conn<'_>,
+    user: UserId,
+    before: Option<SessionId>,
+    limit: u32,
+) -> Result<Vec<Session>, StoreError> {
+    let before: &[u8] = before.as_ref().map_or(&[u8::MAX; 17], SessionId::as_bytes); // behind every id
     conn.rows(
         "SELECT id, refresh_hash IS NOT NULL, created_at, expires_at, revoked_at FROM sessions
-         WHERE user_id = $1 ORDER BY id DESC LIMIT $2",
-        bind![user.0, i64::from(limit)],
+         WHERE user_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3",
+        bind![user.0, before, i64::from(limit)],
         |row| {
             Ok(Session {
                 id: row.id(0, SessionId::from_bytes)?,

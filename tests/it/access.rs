@@ -8,9 +8,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use futures_util::future::join_all;
 use image::ImageFormat;
 use preorder::http::Route;
-use preorder::kernel::actor::Role;
+use preorder::kernel::actor::{By, Role};
+use preorder::kernel::page::PageRequest;
 use preorder::server;
 use preorder::target::Targets;
+use preorder::trail::{Entry, Filter, Writer};
 use preorder::users::User;
 use reqwest::Method;
 use serde_json::json;
@@ -45,6 +47,7 @@ PATCH  /users/me                            200   200   200    401     403  {"na
 DELETE /users/me                            204   204   204    401     403
 PUT    /users/me/password                   200   200   200    401     403  {"currentPassword": "$password", "newPassword": "another horse"}
 GET    /users/{id}                          200   200   200    200     200
+GET    /audit-log                           403   403   200    401     403
 GET    /media/{name}                        200   200   200    200     200
 
 GET    /products                            200   200   200    200     200
@@ -149,7 +152,7 @@ GET    /admin/orders.csv                    404   404   200    404     404  page
 GET    /admin/orders/{orderId}              404   404   200    404     404  page
 POST   /admin/orders/{orderId}/cancel       404   404   303    404     404  page
 GET    /admin/orders/{orderId}/refund       404   404   200    404     404  page
-POST   /admin/orders/{orderId}/refund       404   404   409    404     404  page
+POST   /admin/orders/{orderId}/refund       404   404   303    404     404  page
 GET    /admin/users                         404   404   200    404     404  page
 GET    /admin/users/{id}                    404   404   200    404     404  page
 GET    /admin/users/{id}/block              404   404   200    404     404  page
@@ -162,8 +165,8 @@ GET    /admin/audit                         404   404   200    404     404  page
 POST   /admin/audit                         404   404   303    404     404  page
 "#;
 
-/// Makes what a path's `{name}` stands for; gives its id.
-async fn thing(place: &Place<'_>, path: &str) -> String {
+/// Makes what a path's `{name}` stands for; gives its id. It is such that an admin's request changes it.
+async fn thing(place: &Place<'_>, path: &str, who: Who) -> String {
     let owner = &place.owner;
     match path.split('/').skip(1).take(2).collect::<Vec<_>>()[..] {
         ["assets", _] => {
@@ -171,12 +174,20 @@ async fn thing(place: &Place<'_>, path: &str) -> String {
             html.split("/assets/").nth(1).unwrap().split('"').next().unwrap().to_owned()
         }
         ["media", _] => upload(owner, &drawn(ImageFormat::Png)).await.rsplit('/').next().unwrap().to_owned(),
+        ["admin", "products"] if path.ends_with("/open") => {
+            let product = place.product().await;
+            place.app.app.products.close_now(&product.parse().unwrap(), By::Console).await.unwrap();
+            product
+        }
         ["products" | "stocks" | "shop", _] | ["admin", "products"] => place.product().await,
-        ["orders", _] if path.ends_with("/refund") => id(&owner.buy(&place.product().await).await.ok(201)),
+        ["orders" | "admin", _] if path.ends_with("/refund") => id(&owner.buy(&place.product().await).await.ok(201)),
         ["payments" | "orders", _] | ["admin", "orders"] => owner.hold(&place.product().await).await,
         ["purchases", _] => id(&owner.buy(&place.product().await).await.ok(201)),
         ["activity", "posts"] | ["posts", _] => place.post().await,
         ["activity", "comments"] | ["comments", _] => place.comment().await,
+        ["admin", "users"] if path.ends_with("/unblock") && who == Who::Admin => {
+            place.app.app.users.block(place.account.id).await.unwrap().id.to_string()
+        }
         // The owner, whom the others follow.
         ["users" | "people", _] | ["activity", "follows"] | ["admin", "users"] => place.account.id.to_string(),
         _ => panic!("nothing is known that {path} could name; add it to 'thing'"),
@@ -290,7 +301,7 @@ impl Access {
         let place = Place::new(app).await;
         let mut path = self.path.to_owned();
         if let (Some(from), Some(to)) = (path.find('{'), path.find('}')) {
-            let thing = thing(&place, self.path).await;
+            let thing = thing(&place, self.path, who).await;
             path.replace_range(from..=to, &thing);
         }
         let mut body = self.body.replace("$new", &place.word).replace("$password", PASSWORD);
@@ -386,6 +397,39 @@ async fn everybody_gets_what_the_table_says() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Whether an admin who is let in has changed something that no other user could have.
+fn is_noted(access: &Access) -> bool {
+    let [_, other, admin, ..] = access.statuses;
+    let reads = access.method == Method::GET || access.route() == "POST /admin/audit";
+    !reads && matches!(other, 403 | 404) && admin < 400
+}
+
+#[tokio::test]
+async fn what_only_an_admin_can_change_leaves_one_entry_in_the_audit_log_and_nothing_else_does() {
+    async fn entries(app: &TestApp) -> Vec<Entry> {
+        let all = PageRequest { limit: 100_000, after: None };
+        let found = app.app.trail.list(Filter::default(), all).await.unwrap().items;
+        found.into_iter().filter(|entry| matches!(entry.by, Writer::Admin(_))).collect()
+    }
+    let app = TestApp::with(all_pay).await;
+    let (mut wrong, mut noted) = (Vec::new(), 0);
+    for access in table() {
+        let status = access.ask(&app, Who::Admin).await;
+        assert_eq!(status, access.statuses[2], "{}", access.route());
+        let all = entries(&app).await;
+        let (expected, left) = (usize::from(is_noted(&access)), all.len() - noted);
+        if left != expected {
+            wrong.push(format!("{} leaves {left} entries, not {expected}", access.route()));
+        }
+        for entry in &all[..left] {
+            assert!(entry.request.as_ref().is_some_and(|id| !id.is_empty()), "{}: {entry:?}", access.route());
+        }
+        noted = all.len();
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(noted > 10);
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use preorder::app::App;
+use preorder::kernel::actor::By;
 use preorder::kernel::ids::UserId;
 use preorder::kernel::page::PageRequest;
 use preorder::newsfeed::{FeedType, Newsfeed, Sort, View};
@@ -26,6 +27,8 @@ enum Deed {
     DeleteComment(usize),
     Edit(usize),
     Rename,
+    /// Eve is erased, or what she has left is looked for again.
+    EraseEve,
     /// Brings the log to where the next line files something.
     File(Filed),
 }
@@ -42,6 +45,7 @@ fn deed() -> impl Strategy<Value = (usize, Deed)> {
         1 => which.clone().prop_map(Deed::DeleteComment),
         1 => which.prop_map(Deed::Edit),
         1 => Just(Deed::Rename),
+        1 => Just(Deed::EraseEve),
         2 => proptest::sample::select(&Filed::ALL[..]).prop_map(Deed::File),
     ];
     (0_usize..3, deed)
@@ -52,11 +56,14 @@ async fn does(app: &TestApp, members: &[Member], who: usize, deed: &Deed) {
     let method = |on: bool| if on { Method::PUT } else { Method::DELETE };
     let number = |index: usize| index + 1;
     let answer = match *deed {
-        Deed::Write => {
-            me.write("a").await;
+        Deed::Write => me.post("/activity/posts", &json!({"title": "a", "content": "c"})).await,
+        Deed::File(filed) => return app.log_until(filed).await,
+        Deed::EraseEve => {
+            let eve = UserId(members[2].id);
+            app.app.privacy.begin_erasure(eve, By::Console).await.unwrap();
+            app.app.privacy.erase_rest(eve).await.unwrap();
             return;
         }
-        Deed::File(filed) => return app.log_until(filed).await,
         Deed::Comment(post) => {
             let path = format!("/activity/posts/{}/comments", number(post));
             me.post(&path, &serde_json::json!({"content": "c"})).await
@@ -75,7 +82,7 @@ async fn does(app: &TestApp, members: &[Member], who: usize, deed: &Deed) {
             me.does(Method::DELETE, &format!("/activity/comments/{}", number(comment))).await
         }
     };
-    assert!([200, 201, 204, 403, 404, 422].contains(&answer.status.as_u16()), "{deed:?}: {answer:?}");
+    assert!([200, 201, 204, 401, 403, 404, 422].contains(&answer.status.as_u16()), "{deed:?}: {answer:?}");
 }
 
 /// Plays random deeds of three members: `cases` times, fewer than `deeds_max` each time. `after_each` looks at the town after

@@ -1,5 +1,6 @@
 //! The catalogue: making, changing, listing and deleting products, and when others see it.
 
+use preorder::kernel::actor::By;
 use preorder::kernel::clock::Timestamp;
 use preorder::ledger::Mover;
 use preorder::products::Change;
@@ -327,7 +328,7 @@ async fn what_another_process_changes_is_seen() {
     ann.get("/products/200").await.refused(404, "product_not_found");
 
     let closed = Change { closes_at: Some(Some(Timestamp(1).to_string())), ..Change::default() };
-    console.products.edit(&product, closed).await.unwrap();
+    console.products.edit(&product, closed, By::Console).await.unwrap();
     eventually(&ann, "/products/100", |answer| answer.body["saleState"] == "closed").await;
     ann.buy("100").await.refused(403, "sale_closed");
 
@@ -338,7 +339,7 @@ async fn what_another_process_changes_is_seen() {
     eventually(&ann, "/stocks/200", |answer| answer.body["available"] == 1).await;
     ann.buy("200").await.ok(201);
 
-    console.products.delete(&product).await.unwrap();
+    console.products.delete(&product, By::Console).await.unwrap();
     eventually(&ann, "/products/100", |answer| answer.status == 404).await.refused(404, "product_not_found");
     eventually(&ann, "/products", |answer| answer.body["items"].as_array().unwrap().len() == 1).await;
 }

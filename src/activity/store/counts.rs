@@ -4,6 +4,7 @@
 //! so it waits among the unfiled ones, where it stands for the filed one, and is filed with thousands of others. The view
 //! `post_counts` is the counts as they are; a row of a post is joined with both tables (`counted_posts!`).
 
+use crate::activity::concerns::Concern;
 use crate::kernel::ids::{PostId, UserId};
 use crate::store::{Conn, StoreError, bind};
 
@@ -58,6 +59,13 @@ pub(super) fn update_in_place(conn: &Conn<'_>, counts: Counts) -> Result<(), Sto
         conn.execute(FILED, values)?;
     }
     Ok(())
+}
+
+/// Counts one like less, without a line of the log; a deleted post's likes are counted no more.
+pub(in crate::activity) fn one_like_less(conn: &Conn<'_>, post: PostId) -> Result<(), StoreError> {
+    let Some(counts) = find(conn, post)? else { return Ok(()) };
+    conn.concerns(&[Concern::PostsOf(counts.author).into(), Concern::Ranks.into()]);
+    update_in_place(conn, Counts { likes: counts.likes - 1, ..counts })
 }
 
 /// Stops counting a post's.

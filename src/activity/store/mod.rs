@@ -4,6 +4,7 @@
 pub(crate) mod comments;
 pub(crate) mod counts;
 pub(crate) mod follows;
+pub(crate) mod personal;
 pub(crate) mod posts;
 pub(crate) mod seeds;
 

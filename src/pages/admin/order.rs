@@ -14,7 +14,7 @@ use super::{Boss, BossForm, Confirm, Said, sentence};
 use crate::http::{Path, Query, Routes};
 use crate::kernel::clock::Timestamp;
 use crate::kernel::ids::OrderId;
-use crate::ledger::{Mover, Order, PaymentStatus, Reason, State as OrderState};
+use crate::ledger::{Order, PaymentStatus, Reason, State as OrderState};
 
 pub(super) fn routes() -> Routes<Arc<Pages>> {
     Routes::new()
@@ -122,7 +122,7 @@ async fn cancel(
     Path(id): Path<OrderId>,
     BossForm(visit, admin, Nothing {}): BossForm<Nothing>,
 ) -> Answer {
-    match pages.purchases.cancel(id, Mover::Admin(admin.user)).await {
+    match pages.purchases.cancel(id, visit.by(admin).into()).await {
         Ok(_) => Ok(see_other(&format!("/admin/orders/{id}?said=cancelled"))),
         Err(error) => {
             let order = pages.purchases.any(id).await?;
@@ -154,7 +154,7 @@ async fn refund(
     Path(id): Path<OrderId>,
     BossForm(visit, admin, Nothing {}): BossForm<Nothing>,
 ) -> Answer {
-    match pages.purchases.pay_back(id, Mover::Admin(admin.user)).await {
+    match pages.purchases.pay_back(id, visit.by(admin).into()).await {
         Ok(_) => Ok(see_other(&format!("/admin/orders/{id}?said=refunded"))),
         Err(error) => {
             let order = pages.purchases.any(id).await?;

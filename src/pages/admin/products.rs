@@ -18,7 +18,7 @@ use crate::http::{PageQuery, Path, Query, Routes};
 use crate::kernel::error::Error;
 use crate::kernel::ids::ProductId;
 use crate::kernel::page::PageRequest;
-use crate::ledger::{Kind, Mover};
+use crate::ledger::Kind;
 use crate::products::Product;
 
 /// How many products a page shows.
@@ -75,7 +75,7 @@ async fn new_page(Boss(visit, _): Boss) -> Answer {
 }
 
 async fn add(State(pages): State<Arc<Pages>>, BossForm(visit, admin, typed): BossForm<Typed>) -> Answer {
-    match pages.products.add(&typed.draft(), Mover::Admin(admin.user)).await {
+    match pages.products.add(&typed.draft(), visit.by(admin).into()).await {
         Ok(product) => Ok(see_other(&format!("/admin/products/{}?said=created", product.entry.id))),
         Err(error) => {
             let faults = Faults::of(&visit, &error);
@@ -140,9 +140,9 @@ async fn show(
 async fn edit(
     State(pages): State<Arc<Pages>>,
     Path(id): Path<ProductId>,
-    BossForm(visit, _, typed): BossForm<Typed>,
+    BossForm(visit, admin, typed): BossForm<Typed>,
 ) -> Answer {
-    match pages.products.edit(&id, typed.change()).await {
+    match pages.products.edit(&id, typed.change(), visit.by(admin)).await {
         Ok(_) => Ok(see_other(&format!("/admin/products/{id}?said=saved"))),
         Err(error) => {
             let product = pages.products.get(&id).await?;
@@ -159,7 +159,7 @@ async fn adjust(
 ) -> Answer {
     // What is no number is left to the room to refuse.
     let delta = adjustment.delta.trim().parse().unwrap_or(0);
-    match pages.stock.adjust(id.clone(), delta, Some(&adjustment.reason), Mover::Admin(admin.user)).await {
+    match pages.stock.adjust(id.clone(), delta, Some(&adjustment.reason), visit.by(admin).into()).await {
         Ok(_) => Ok(see_other(&format!("/admin/products/{id}?said=adjusted"))),
         Err(error) => {
             let product = pages.products.get(&id).await?;
@@ -173,18 +173,18 @@ async fn adjust(
 async fn open_now(
     State(pages): State<Arc<Pages>>,
     Path(id): Path<ProductId>,
-    BossForm(visit, _, Nothing {}): BossForm<Nothing>,
+    BossForm(visit, admin, Nothing {}): BossForm<Nothing>,
 ) -> Answer {
-    let done = pages.products.open_now(&id).await;
+    let done = pages.products.open_now(&id, visit.by(admin)).await;
     ended(&pages, &visit, &id, done, "opened").await
 }
 
 async fn close_now(
     State(pages): State<Arc<Pages>>,
     Path(id): Path<ProductId>,
-    BossForm(visit, _, Nothing {}): BossForm<Nothing>,
+    BossForm(visit, admin, Nothing {}): BossForm<Nothing>,
 ) -> Answer {
-    let done = pages.products.close_now(&id).await;
+    let done = pages.products.close_now(&id, visit.by(admin)).await;
     ended(&pages, &visit, &id, done, "closed").await
 }
 
@@ -219,9 +219,9 @@ async fn delete_page(State(pages): State<Arc<Pages>>, Boss(visit, _): Boss, Path
 async fn delete(
     State(pages): State<Arc<Pages>>,
     Path(id): Path<ProductId>,
-    BossForm(_, _, Nothing {}): BossForm<Nothing>,
+    BossForm(visit, admin, Nothing {}): BossForm<Nothing>,
 ) -> Answer {
-    pages.products.delete(&id).await?;
+    pages.products.delete(&id, visit.by(admin)).await?;
     Ok(see_other("/admin/products?said=deleted"))
 }
 

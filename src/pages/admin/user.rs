@@ -146,7 +146,7 @@ async fn block(
     Path(id): Path<UserId>,
     BossForm(visit, actor, Nothing {}): BossForm<Nothing>,
 ) -> Answer {
-    match pages.users.lock_out(id).await {
+    match pages.users.lock_out(id, visit.by(actor)).await {
         Ok(user) => Ok(see_other(&after(actor, &user, "blocked"))),
         Err(error) => {
             let user = pages.users.get(id).await?;
@@ -161,7 +161,7 @@ async fn unblock(
     Path(id): Path<UserId>,
     BossForm(visit, actor, Nothing {}): BossForm<Nothing>,
 ) -> Answer {
-    match pages.users.unblock(id).await {
+    match pages.users.let_in(id, visit.by(actor)).await {
         Ok(_) => Ok(see_other(&format!("/admin/users/{id}?said=unblocked"))),
         Err(error) => {
             let fault = sentence(&visit, &error);
@@ -204,7 +204,7 @@ async fn set_role(
     let mut check = Check::new();
     let role = check.parse("role", Some(&wanted.role));
     let done = match (check.done(), role) {
-        (Ok(()), Some(role)) => pages.users.entrust(id, role).await,
+        (Ok(()), Some(role)) => pages.users.entrust(id, role, visit.by(actor)).await,
         (checked, _) => Err(checked.err().unwrap_or_else(nothing_here)),
     };
     match done {
@@ -230,8 +230,8 @@ async fn revoke(
     BossForm(visit, actor, Ended { session }): BossForm<Ended>,
 ) -> Answer {
     let done = match session.parse() {
-        Ok(session) => pages.users.revoke(id, session).await,
-        Err(_) if session.is_empty() => pages.users.logout_all(id).await.map(drop),
+        Ok(session) => pages.users.revoke(id, session, visit.by(actor)).await,
+        Err(_) if session.is_empty() => pages.users.revoke_all(id, visit.by(actor)).await.map(drop),
         Err(_) => Err(session_not_found()),
     };
     match done {

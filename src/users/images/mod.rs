@@ -12,6 +12,7 @@ pub(super) mod store;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::StreamExt as _;
 use tokio::sync::Semaphore;
 
 use self::objects::{Deletion, Object, Objects};
@@ -104,6 +105,19 @@ impl Images {
     /// `503 media_unavailable`.
     pub(super) async fn put(&self, name: &str, ready: Ready) -> Result<(), Error> {
         self.objects.put(name, ready.image.bytes).await
+    }
+
+    /// All of an image, if it is there.
+    ///
+    /// # Errors
+    /// `503 media_unavailable`.
+    pub(super) async fn read(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
+        let Some(mut object) = self.objects.get(name).await? else { return Ok(None) };
+        let mut bytes = Vec::new();
+        while let Some(piece) = object.bytes.next().await {
+            bytes.extend_from_slice(&piece.map_err(objects::unavailable)?);
+        }
+        Ok(Some(bytes))
     }
 
     async fn get(&self, name: &str) -> Result<Option<Object>, Error> {

@@ -157,7 +157,7 @@ fn bucket(config: &MediaConfig, name: &str, prefix: &str) -> Result<Arc<dyn Obje
     bucket.open(CONNECT_TIMEOUT, REQUEST_TIMEOUT).map_err(unavailable)
 }
 
-fn unavailable(error: impl std::fmt::Display) -> Error {
+pub(super) fn unavailable(error: impl std::fmt::Display) -> Error {
     tracing::warn!(%error, "the media store failed");
     let detail = Text::fixed(
         "Images can't be reached right now; try again in a moment.",

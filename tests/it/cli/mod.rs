@@ -1,6 +1,7 @@
 //! The command line as its users see it: exit code, stdout and stderr together.
 
 mod audit;
+mod audit_log;
 mod db;
 pub(crate) mod orders;
 mod products;
@@ -17,7 +18,7 @@ fn help() {
     let plain = |line: String| seen(&line, &shell.output(&line));
     insta::assert_snapshot!("help", shell.run("--help"));
     insta::assert_snapshot!("help_config_show", shell.run("config show --help"));
-    for group in ["db", "config", "user", "product", "order", "seed", "serve", "audit", "completions"] {
+    for group in ["db", "config", "user", "product", "order", "seed", "serve", "audit", "audit-log", "completions"] {
         insta::assert_snapshot!(format!("help_{group}"), plain(format!("{group} --help")));
     }
     for (group, command) in [

@@ -1,0 +1,115 @@
+//! `/audit-log`: the route, and the entry as admins see it.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::model::{Entry, Filter, Writer};
+use super::service::Trail;
+use crate::http::{Admin, HttpError, Json, PageQuery, PageView, Query, Routes};
+use crate::kernel::check::Check;
+use crate::kernel::error::Error;
+
+/// The routes of the audit log.
+pub fn routes(trail: Arc<Trail>) -> Routes {
+    Routes::new().get("/audit-log", list).with_state(trail)
+}
+
+/// Who did it.
+#[derive(Debug, Serialize)]
+struct WriterView {
+    r#type: &'static str,
+    /// The admin's number as a user, or the system's user at the command line.
+    id: i64,
+    /// What the system's user was called.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct ThingView {
+    r#type: &'static str,
+    id: String,
+}
+
+/// An entry as JSON.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EntryView {
+    id: i64,
+    at: String,
+    by: WriterView,
+    action: &'static str,
+    on: ThingView,
+    before: Option<Value>,
+    after: Option<Value>,
+    request_id: Option<String>,
+}
+
+impl From<Entry> for EntryView {
+    fn from(entry: Entry) -> Self {
+        let by = match entry.by {
+            Writer::Admin(user) => WriterView { r#type: "admin", id: user.0, account: None },
+            Writer::Console { uid, account } => WriterView { r#type: "console", id: uid.into(), account },
+        };
+        Self {
+            id: entry.number,
+            at: entry.at.to_string(),
+            by,
+            action: entry.action.as_str(),
+            on: ThingView { r#type: entry.on.kind.as_str(), id: entry.on.id },
+            before: entry.was,
+            after: entry.became,
+            request_id: entry.request,
+        }
+    }
+}
+
+/// Which entries, as it is typed.
+#[derive(Debug, Default, Deserialize)]
+pub struct FilterQuery {
+    by: Option<String>,
+    action: Option<String>,
+    on: Option<String>,
+    since: Option<String>,
+    until: Option<String>,
+}
+
+impl FilterQuery {
+    /// What it means.
+    ///
+    /// # Errors
+    /// `422` with every fault.
+    pub fn filter(&self) -> Result<Filter, Error> {
+        fn read<T: std::str::FromStr<Err = &'static str>>(
+            check: &mut Check,
+            field: &'static str,
+            typed: Option<&String>,
+        ) -> Option<T> {
+            // What a form leaves blank is not asked for.
+            let typed = typed.map(|typed| typed.trim()).filter(|typed| !typed.is_empty())?;
+            check.parse(field, Some(typed))
+        }
+        let mut check = Check::new();
+        let filter = Filter {
+            by: read(&mut check, "by", self.by.as_ref()),
+            action: read(&mut check, "action", self.action.as_ref()),
+            on: read(&mut check, "on", self.on.as_ref()),
+            since: read(&mut check, "since", self.since.as_ref()),
+            until: read(&mut check, "until", self.until.as_ref()),
+        };
+        check.done().map(|()| filter)
+    }
+}
+
+/// Entries, the latest first.
+async fn list(
+    State(trail): State<Arc<Trail>>,
+    Admin(_): Admin,
+    Query(typed): Query<FilterQuery>,
+    PageQuery(page): PageQuery,
+) -> Result<Json<PageView<EntryView>>, HttpError> {
+    Ok(Json(trail.list(typed.filter()?, page).await?.into()))
+}
