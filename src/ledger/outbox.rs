@@ -165,14 +165,12 @@ fn read(conn: &Conn<'_>) -> Result<Listeners, StoreError> {
     Ok(if there.is_some() { Listeners::There { last: last(conn)? } } else { Listeners::Nobody })
 }
 
-/// The number of the last event that there was. A cursor may be further than what is left of them.
+/// The number of the last event. That one stays when those before it are deleted, so that no number is given again.
 ///
 /// # Errors
 /// [`StoreError`].
 pub(crate) fn last(conn: &Conn<'_>) -> Result<i64, StoreError> {
-    const SQL: &str =
-        "SELECT MAX(COALESCE((SELECT MAX(number) FROM webhook_events), 0), COALESCE((SELECT MAX(cursor) FROM webhooks), 0))";
-    Ok(conn.row(SQL, &[], |row| row.int(0))?.unwrap_or(0))
+    Ok(conn.row("SELECT COALESCE(MAX(number), 0) FROM webhook_events", &[], |row| row.int(0))?.unwrap_or(0))
 }
 
 /// An event in the outbox, with the row, as it is now, of the order that it is about.
@@ -194,13 +192,7 @@ macro_rules! select_events {
 ///
 /// # Errors
 /// [`StoreError`].
-pub(crate) fn events(
-    conn: &Conn<'_>,
-    after: i64,
-    to: i64,
-    kinds: i64,
-    limit: i64,
-) -> Result<Vec<Told>, StoreError> {
+pub(crate) fn events(conn: &Conn<'_>, after: i64, to: i64, kinds: i64, limit: i64) -> Result<Vec<Told>, StoreError> {
     const SQL: &str =
         select_events!("WHERE number > $1 AND number <= $2 AND ($3 >> kind) & 1 ORDER BY number LIMIT $4");
     let found = conn.rows(SQL, bind![after, to, kinds, limit], event)?;

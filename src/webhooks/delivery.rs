@@ -147,7 +147,9 @@ impl Delivery {
     fn note(&mut self, done: Option<Done>) {
         match done {
             Some(Done::Sent { id, revision, number, sent }) => {
-                let Some(line) = self.lines.get_mut(&id).filter(|line| line.webhook.revision == revision) else { return };
+                let Some(line) = self.lines.get_mut(&id).filter(|line| line.webhook.revision == revision) else {
+                    return;
+                };
                 let now = self.webhooks.clock.now();
                 let outcome = line.done(number, &sent, now, rand::random());
                 let off = line.off();
@@ -163,7 +165,9 @@ impl Delivery {
                 }
             }
             Some(Done::Read { id, revision, read }) => {
-                let Some(line) = self.lines.get_mut(&id).filter(|line| line.webhook.revision == revision) else { return };
+                let Some(line) = self.lines.get_mut(&id).filter(|line| line.webhook.revision == revision) else {
+                    return;
+                };
                 match read {
                     Ok(read) => line.read(Some(read)),
                     Err(error) => {
@@ -206,7 +210,7 @@ impl Delivery {
         match saved {
             Ok(unpurged) => {
                 self.failing = false;
-                self.unpurged = unpurged || switched_off || !progress.is_empty();
+                self.unpurged = unpurged;
                 self.lines.retain(|_, line| line.off().is_none());
             }
             Err(error) => {
@@ -255,6 +259,8 @@ fn tell_of_the_end(id: WebhookId, off: Option<Off>) {
             webhook = %id,
             "a webhook's target took nothing for three days and is switched off; mend it, then 'preorder webhook enable'"
         ),
-        None => tracing::warn!(webhook = %id, "an event was given up after three days; see 'preorder webhook deliveries'"),
+        None => {
+            tracing::warn!(webhook = %id, "an event was given up after three days; see 'preorder webhook deliveries'")
+        }
     }
 }

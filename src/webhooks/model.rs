@@ -67,9 +67,8 @@ impl FromStr for Kinds {
             let kind: EventKind = word.trim().parse().map_err(|_| ())?;
             Ok::<_, ()>(bits | 1 << kind.number())
         });
-        bits.map(Self).map_err(|()| {
-            "names between commas: order.completed, order.cancelled, order.refunded, product.sold_out"
-        })
+        bits.map(Self)
+            .map_err(|()| "names between commas: order.completed, order.cancelled, order.refunded, product.sold_out")
     }
 }
 

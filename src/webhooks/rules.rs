@@ -116,11 +116,7 @@ pub(super) fn url(text: &str, allow_private: bool) -> Result<Url, FieldError> {
         ));
     };
     if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
-        return Err(fault(
-            "bad_url",
-            "An http:// or https:// URL.",
-            "http:// 또는 https:// URL이어야 합니다.",
-        ));
+        return Err(fault("bad_url", "An http:// or https:// URL.", "http:// 또는 https:// URL이어야 합니다."));
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err(fault(

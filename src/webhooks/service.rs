@@ -225,10 +225,7 @@ impl Webhooks {
 }
 
 fn unknown() -> Error {
-    Error::not_found(
-        "webhook_not_found",
-        Text::fixed("There is no such webhook.", "그런 웹훅이 없습니다."),
-    )
+    Error::not_found("webhook_not_found", Text::fixed("There is no such webhook.", "그런 웹훅이 없습니다."))
 }
 
 fn too_many() -> Error {

@@ -118,7 +118,8 @@ pub(super) fn load(conn: &Conn<'_>, known: &BTreeMap<WebhookId, i64>) -> Result<
 }
 
 fn retries(conn: &Conn<'_>, id: WebhookId) -> Result<Vec<Retry>, StoreError> {
-    const SQL: &str = "SELECT event, attempts, since, next_at FROM webhook_retries WHERE webhook_id = $1 ORDER BY event";
+    const SQL: &str =
+        "SELECT event, attempts, since, next_at FROM webhook_retries WHERE webhook_id = $1 ORDER BY event";
     let rows = conn.rows(SQL, bind![id.0], |row| {
         let attempts = u32::try_from(row.int(1)?).unwrap_or(u32::MAX);
         Ok((row.int(0)?, When { attempts, since: Timestamp(row.int(2)?), next_at: Timestamp(row.int(3)?) }))
@@ -184,7 +185,9 @@ fn save_retries(conn: &Conn<'_>, id: WebhookId, retries: &BTreeMap<i64, Option<W
             Some(When { attempts, since, next_at }) => {
                 conn.execute(PUT, bind![id.0, *event, i64::from(*attempts), since.0, next_at.0])?
             }
-            None => conn.execute("DELETE FROM webhook_retries WHERE webhook_id = $1 AND event = $2", bind![id.0, *event])?,
+            None => {
+                conn.execute("DELETE FROM webhook_retries WHERE webhook_id = $1 AND event = $2", bind![id.0, *event])?
+            }
         };
     }
     Ok(())
@@ -209,10 +212,12 @@ pub(super) fn log(conn: &Conn<'_>, id: WebhookId, attempts: &[Attempt]) -> Resul
     Ok(())
 }
 
-/// Deletes some events that every target is done with; gives whether there may be more.
+/// Deletes some events that every target is done with, but never the last one, after which the next is numbered; gives
+/// whether there may be more.
 fn purge(conn: &Conn<'_>) -> Result<bool, StoreError> {
     const SQL: &str = "DELETE FROM webhook_events WHERE number IN (SELECT number FROM webhook_events WHERE number <= \
          (SELECT COALESCE(MIN(cursor), $1) FROM webhooks WHERE off_reason IS NULL) \
+         AND number < (SELECT MAX(number) FROM webhook_events) \
          AND number NOT IN (SELECT event FROM webhook_retries) ORDER BY number LIMIT $2)";
     let deleted = conn.execute(SQL, bind![i64::MAX, PURGE_MAX])?;
     Ok(i64::try_from(deleted).is_ok_and(|deleted| deleted == PURGE_MAX))
@@ -248,9 +253,9 @@ pub(super) fn attempts(
 pub(super) const INVARIANTS: &[(&str, &str, &str)] = &[
     (
         "webhooks_miss_no_event",
-        "the outbox has every event that a target has before it",
+        "the outbox has every event that a target has before it, and no target is ahead of it",
         "SELECT 'webhook ' || w.id FROM webhooks w WHERE w.off_reason IS NULL AND (SELECT COUNT(*) FROM webhook_events e \
-         WHERE e.number > w.cursor) <> MAX(0, COALESCE((SELECT MAX(number) FROM webhook_events), 0) - w.cursor)",
+         WHERE e.number > w.cursor) <> COALESCE((SELECT MAX(number) FROM webhook_events), 0) - w.cursor",
     ),
     (
         "webhook_retries_have_their_event",

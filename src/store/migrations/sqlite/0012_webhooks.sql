@@ -18,8 +18,8 @@ CREATE TABLE webhooks (
 );
 
 -- The outbox: written in the transaction of the change that it tells of, once, however many are told of it, and only while
--- there is somebody. It tells by itself what an order's row does not tell for ever. The ledger numbers the rows, so that
--- they stay behind all cursors when the table was emptied.
+-- there is somebody. It tells by itself what an order's row does not tell for ever. What every target is done with is deleted, but
+-- never the last one: the ledger numbers the next one after it.
 CREATE TABLE webhook_events (
     number     INTEGER PRIMARY KEY,
     kind       INTEGER NOT NULL
