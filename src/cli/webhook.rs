@@ -167,9 +167,9 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
 fn shown(context: &Context, webhook: &Webhook, with_secret: bool) -> Result<(), Failure> {
     let document = WebhookView::new(webhook, with_secret);
     context.output().answer(&document, || {
-        let mut table = fields(&document);
-        table.row(["events".to_owned(), document.events.join(", ")]);
-        table
+        let mut shown = serde_json::to_value(&document).unwrap_or_default();
+        shown["events"] = document.events.join(", ").into();
+        fields(&shown)
     })
 }
 
