@@ -163,6 +163,7 @@ impl Delivery {
                     }
                     None => {}
                 }
+                self.publish();
             }
             Some(Done::Read { id, revision, read }) => {
                 let Some(line) = self.lines.get_mut(&id).filter(|line| line.webhook.revision == revision) else {

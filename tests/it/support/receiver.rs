@@ -1,7 +1,9 @@
 //! Somebody's server that is told of orders: it shows a test each request, and answers what the test says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, Mutex};
 
 use preorder::config::Secret;
 use preorder::webhooks::{Webhook, WebhookDraft};
@@ -60,9 +62,37 @@ impl Receiver {
         event
     }
 
+    /// Answers everything from now on, with a status that can be changed.
+    pub(crate) fn answer_all(mut self, status: u16) -> Always {
+        let always = Always { status: Arc::new(AtomicU16::new(status)), told: Arc::default() };
+        let (status, told) = (Arc::clone(&always.status), Arc::clone(&always.told));
+        tokio::spawn(async move {
+            while let Some(got) = self.requests.recv().await {
+                told.lock().unwrap().push(got.event());
+                got.answer(status.load(Ordering::SeqCst));
+            }
+        });
+        always
+    }
+
     /// Whether a request waits already.
     pub(crate) fn has_more(&mut self) -> bool {
         !self.requests.is_empty()
+    }
+}
+
+/// A server that always answers the same.
+pub(crate) struct Always {
+    pub(crate) status: Arc<AtomicU16>,
+    /// Every event that it was told of.
+    pub(crate) told: Arc<Mutex<Vec<Value>>>,
+}
+
+impl Always {
+    /// The orders that it was told of.
+    pub(crate) fn orders(&self) -> BTreeSet<String> {
+        let told = self.told.lock().unwrap();
+        told.iter().filter_map(|event| event["data"]["order"]["id"].as_str().map(str::to_owned)).collect()
     }
 }
 
@@ -90,13 +120,11 @@ impl Got {
     pub(crate) fn is_signed_by(&self, secret: &Secret) -> i64 {
         let header = &self.headers["preorder-signature"];
         let (time, tag) = header.strip_prefix("t=").unwrap().split_once(",v1=").unwrap();
-        let (inner, outer) =
-            [0x36, 0x5c].map(|pad| secret.bytes().chain([0; 64]).take(64).map(move |byte| byte ^ pad)).into();
-        assert_eq!(
-            tag,
-            hex(&hash(outer.chain(hash(inner.chain(format!("{time}.{}", self.body).bytes()))))),
-            "{header}"
-        );
+        // A key that is longer than a block is hashed first.
+        let key = hash(secret.bytes());
+        let padded = |pad: u8| key.clone().into_iter().chain([0; 32]).map(move |byte| byte ^ pad);
+        let inner = hash(padded(0x36).chain(format!("{time}.{}", self.body).bytes()));
+        assert_eq!(tag, hex(&hash(padded(0x5c).chain(inner))), "{header}");
         time.parse().unwrap()
     }
 }
