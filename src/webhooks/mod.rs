@@ -21,3 +21,8 @@ mod store;
 pub use model::*;
 pub use rules::signature;
 pub use service::{Tested, Webhooks};
+
+/// The page for receivers: its Rust is compiled and run with the documentation's tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/webhooks.md")]
+struct Page;
