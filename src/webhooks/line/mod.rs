@@ -302,3 +302,6 @@ impl Line {
         self.unsaved.attempts = attempts;
     }
 }
+
+#[cfg(test)]
+mod tests;
