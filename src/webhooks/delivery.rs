@@ -28,6 +28,9 @@ const SAVED_EVERY: Duration = Duration::from_millis(500);
 /// How long it lets new events pile up: a sale commits a thousand times a second.
 const PILED_FOR: Duration = Duration::from_millis(20);
 
+/// How long it waits, when it is stopped, for what is on its way.
+const ENDING_FOR: Duration = Duration::from_secs(2);
+
 /// What has ended beside the task.
 enum Done {
     Sent { id: WebhookId, revision: i64, number: i64, sent: Sent },
@@ -99,6 +102,13 @@ impl Delivery {
             }
             self.go_on();
         }
+        // Most of what is on its way ends in a moment, and then need not be told again.
+        let ending = async {
+            while let Some(done) = self.beside.join_next().await {
+                self.note(done.ok());
+            }
+        };
+        drop(tokio::time::timeout(ENDING_FOR, ending).await);
         self.save(Duration::ZERO).await;
     }
 

@@ -200,8 +200,8 @@ impl Webhooks {
         Delivery::new(Arc::clone(&self)).run().await;
     }
 
-    /// Begins no more deliveries, and waits until those that have ended are written down. What is on its way is told again
-    /// by the next server.
+    /// Begins no more deliveries, and waits until those that have ended are written down. What is on its way for longer than
+    /// a moment is told again by the next server.
     pub async fn stop(&self) {
         self.stopping.cancel();
         if tokio::time::timeout(STOPPING, self.delivering.lock()).await.is_err() {

@@ -137,7 +137,7 @@ async fn nothing_is_written_while_nobody_listens() {
     shop.tell(true).await;
     shop.process(vec![adjusts(1), adjusts(-1)]).await;
     assert_eq!(shop.last().await, 0);
-    shop.process(vec![adjusts(-3)]).await;
+    shop.process(vec![adjusts(-2)]).await;
     assert_eq!(shop.last().await, 1, "another process's target is noticed");
     // And so it is when there is nobody any more.
     let off = "UPDATE webhooks SET off_reason = 'gone', off_at = 0";

@@ -4,12 +4,24 @@ use serde_json::json;
 
 use crate::support::Shell;
 
+/// A time is now and then a digit shorter, and the titles above it with it.
+fn without_widths(text: &str) -> String {
+    let squeezed = |line: &str| {
+        if line.starts_with("ID  URL") {
+            line.split_whitespace().collect::<Vec<_>>().join("  ")
+        } else {
+            line.to_owned()
+        }
+    };
+    text.lines().map(squeezed).collect::<Vec<_>>().join("\n")
+}
+
 #[test]
 fn a_webhooks_life() {
     let shell = Shell::new();
     insta::assert_snapshot!(
         "webhook_life",
-        shell.runs([
+        without_widths(&shell.runs([
             "webhook list",
             "webhook add https://1.1.1.1/hook --description 'the accountant'",
             "webhook add https://1.0.0.1:8443/hook?a=b --events order.refunded,product.sold_out --json",
@@ -24,7 +36,7 @@ fn a_webhooks_life() {
             "webhook test 1",
             "webhook deliveries 1",
             "webhook enable 1 --json",
-        ])
+        ]))
     );
 }
 
