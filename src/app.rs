@@ -21,6 +21,7 @@ use crate::store::Db;
 use crate::trail::Trail;
 use crate::upkeep::Backups;
 use crate::users::Users;
+use crate::webhooks::Webhooks;
 
 /// Everything that a face (HTTP, the command line) can call.
 pub struct App {
@@ -60,6 +61,8 @@ pub struct App {
     pub backups: Arc<Backups>,
     /// What all of it counts.
     pub metrics: Arc<Metrics>,
+    /// Who is told of orders.
+    pub webhooks: Arc<Webhooks>,
 }
 
 impl App {
@@ -118,6 +121,7 @@ impl App {
             auditor: Auditor::new(db.clone(), Arc::clone(&clock)),
             traffic: Arc::clone(&sources.traffic),
             backups: Arc::clone(&sources.backups),
+            webhooks: Webhooks::new(db.clone(), Arc::clone(&ledger), Arc::clone(&clock), &config.webhooks),
             metrics: Metrics::new(sources, config.metrics.clone(), clock.now()),
             activity,
             config: config.clone(),

@@ -26,6 +26,7 @@
 //! | [`privacy`] | all that is kept of one person, from every room: handed out, or erased |
 //! | [`audit`] | every room's proof of its invariants in one, and one at a time |
 //! | [`upkeep`] | the database as a whole: backups and their schedule, restoring one, checks, figures |
+//! | [`webhooks`] | who is told of orders, how they are reached, and how that went |
 //! | [`pulse`] | how the sale goes, second by second, in memory: what the admin's board shows |
 //! | [`metrics`] | the list of metrics, and Prometheus's text of what everybody counts |
 //! | [`pages`] | the web pages, and the admin's: templates, texts and assets in the binary; parse, call one service method, render |
@@ -116,3 +117,4 @@ pub mod target;
 pub mod trail;
 pub mod upkeep;
 pub mod users;
+pub mod webhooks;

@@ -13,6 +13,7 @@ mod operations;
 mod sources;
 #[cfg(test)]
 mod tests;
+mod webhooks;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -24,6 +25,7 @@ pub use load::{Entry, Fault, Settings, SettingsError};
 pub use metrics::MetricsConfig;
 pub use operations::{Changes, LogConfig, LogFormat, ProxyConfig, REQUESTS, TlsConfig};
 pub use sources::{FILE_NAME, Flag, Origin, Sources};
+pub use webhooks::WebhookConfig;
 
 #[cfg(debug_assertions)]
 use crate::kernel::planted::PlantedFault;
@@ -57,6 +59,8 @@ pub struct Config {
     pub backup: BackupConfig,
     /// Who may read the metrics.
     pub metrics: MetricsConfig,
+    /// Webhooks.
+    pub webhooks: WebhookConfig,
     /// The payment provider.
     pub payment: PaymentConfig,
     /// What a password hash costs.
@@ -298,6 +302,7 @@ impl Default for Config {
             media: MediaConfig::default(),
             backup: BackupConfig::default(),
             metrics: MetricsConfig::default(),
+            webhooks: WebhookConfig::default(),
             payment: PaymentConfig {
                 provider: ProviderKind::Simulated,
                 simulated: SimulatedConfig { abandon_rate: 0.2, decline_rate: 0.2, latency_ms: 0, seed: 1 },

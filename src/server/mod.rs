@@ -134,6 +134,7 @@ pub async fn serve(
     if let Some(tls) = connections.tls() {
         followers.spawn(Arc::clone(tls).follow());
     }
+    followers.spawn(Arc::clone(&app.webhooks).deliver());
     app.ledger.keep_current();
     app.products.keep_current();
     app.newsfeed.keep_current();
@@ -149,7 +150,9 @@ pub async fn serve(
         app.stock.close();
         app.pulse.close();
     };
-    run(listener, connections, stop).await
+    let ended = run(listener, connections, stop).await;
+    app.webhooks.stop().await;
+    ended
 }
 
 /// Answers requests until `shutdown` is over, then lets those in flight end.

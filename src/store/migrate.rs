@@ -25,6 +25,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/sqlite/0010_likes_filed_in_bulk.sql"),
     include_str!("migrations/sqlite/0011_users_by_name.sql"),
     include_str!("migrations/sqlite/0012_audit_log.sql"),
+    include_str!("migrations/sqlite/0013_webhooks.sql"),
 ];
 
 /// The schema version that this program works on.

@@ -29,8 +29,9 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("upkeep", &["audit", "config", "kernel", "ledger", "store", "trail"]),
     // Everything that is kept of somebody, in whichever room.
     ("privacy", &["activity", "kernel", "ledger", "trail", "users"]),
+    ("webhooks", &["config", "kernel", "ledger", "store"]),
     ("gateway", &["config", "http", "kernel", "users"]),
-    ("audit", &["activity", "kernel", "ledger", "store"]),
+    ("audit", &["activity", "kernel", "ledger", "store", "webhooks"]),
     ("pulse", &["http", "kernel", "ledger"]),
     (
         "metrics",
@@ -75,6 +76,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "trail",
             "upkeep",
             "users",
+            "webhooks",
         ],
     ),
     (
@@ -121,6 +123,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "trail",
             "upkeep",
             "users",
+            "webhooks",
         ],
     ),
 ];

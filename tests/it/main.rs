@@ -55,3 +55,6 @@ mod tls;
 mod trail;
 mod upgrade;
 mod users;
+mod webhooks;
+mod webhooks_hostile;
+mod webhooks_process;
