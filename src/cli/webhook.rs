@@ -17,8 +17,12 @@ pub(super) enum Args {
     Add {
         /// Where it is: http:// or https://.
         url: String,
-        /// Only of these, between commas: order.completed, order.cancelled, order.refunded, product.sold_out [default: all].
-        #[arg(long, value_name = "LIST")]
+        /// Only of these, between commas [default: all].
+        #[arg(
+            long,
+            value_name = "LIST",
+            help = "Only of these, between commas: order.completed, order.cancelled, order.refunded, product.sold_out [default: all]"
+        )]
         events: Option<String>,
         /// What it is for.
         #[arg(long)]

@@ -271,7 +271,7 @@ fn tell_of_the_end(id: WebhookId, off: Option<Off>) {
             "a webhook's target took nothing for three days and is switched off; mend it, then 'preorder webhook enable'"
         ),
         None => {
-            tracing::warn!(webhook = %id, "an event was given up after three days; see 'preorder webhook deliveries'")
+            tracing::warn!(webhook = %id, "an event was given up after three days; see 'preorder webhook deliveries'");
         }
     }
 }

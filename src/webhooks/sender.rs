@@ -1,7 +1,7 @@
 //! Sends one notice to one target, whatever that turns out to be.
 //!
-//! A target may hang, send without end, redirect, or be a name that means this machine. A request has an end in time from the
-//! connection to the last byte, is never redirected, knows no proxy and no compression, and of its answer no more than a few
+//! A target may hang, send without end, redirect, or be a name that means this machine. A request has an end in time, from the
+//! connection to the answer's head and from there to its end, is never redirected, knows no proxy and no compression, and of its answer no more than a few
 //! KiB are read. Names are resolved here, and addresses that are not public are as good as not there: it does not help to
 //! change what a name means after it was looked at.
 
@@ -21,6 +21,8 @@ use crate::kernel::clock::Clock;
 
 /// How much of an answer is read; nobody looks at it, but a connection can be used again after it.
 const ANSWER_BYTES_MAX: usize = 4_096;
+/// How long the rest of an answer may take.
+const REST: Duration = Duration::from_secs(1);
 /// How long a connection may take, at most, in seconds.
 const CONNECT_S_MAX: u64 = 5;
 /// How long a connection that nobody uses is kept.
@@ -76,7 +78,9 @@ impl Sender {
         };
         let took = began.elapsed();
         match answered {
-            Ok((status, retry_after_s)) => {
+            Ok((status, retry_after_s, response)) => {
+                // What it answered is known, whatever comes after it.
+                drop(tokio::time::timeout(REST, read_a_little(response)).await);
                 let verdict = verdict(status);
                 let error = (300..400).contains(&status).then(|| "redirects are not followed".to_owned());
                 Sent { verdict, status: Some(status), error, retry_after_s, took }
@@ -85,8 +89,8 @@ impl Sender {
         }
     }
 
-    /// The status of the answer, and what its `Retry-After` asks for.
-    async fn ask(&self, url: &str, secret: &Secret, notice: &Notice) -> Result<(u16, Option<i64>), String> {
+    /// The status of the answer, what its `Retry-After` asks for, and the rest of it, which is still to come.
+    async fn ask(&self, url: &str, secret: &Secret, notice: &Notice) -> Result<(u16, Option<i64>, Response), String> {
         // Rules and settings may be stricter than when the target was added; and no resolver is asked about an address.
         let url = rules::url(url, self.allow_private).map_err(|fault| fault.detail.en.into_owned())?;
         let now = self.clock.now();
@@ -98,12 +102,11 @@ impl Sender {
             .header("preorder-event-id", &notice.id)
             .header("preorder-signature", rules::signature(secret, now.as_seconds(), &notice.body))
             .body(notice.body.to_string());
-        let mut response = request.send().await.map_err(told)?;
+        let response = request.send().await.map_err(told)?;
         let retry_after = response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
         let retry_after_s = retry_after.and_then(|header| rules::retry_after_s(header, now));
         let status = response.status().as_u16();
-        read_a_little(&mut response).await;
-        Ok((status, retry_after_s))
+        Ok((status, retry_after_s, response))
     }
 
     fn client(&self) -> Result<&Client, String> {
@@ -129,7 +132,7 @@ impl Sender {
 }
 
 /// Reads the end of a short answer. Of a long one the connection is given up.
-async fn read_a_little(response: &mut Response) {
+async fn read_a_little(mut response: Response) {
     let mut left = ANSWER_BYTES_MAX;
     while let Ok(Some(piece)) = response.chunk().await {
         let Some(rest) = left.checked_sub(piece.len()) else { return };

@@ -1,7 +1,7 @@
 //! Webhooks: who is told what of a sale, in which order, and what becomes of those who do not listen.
 
 use preorder::config::Config;
-use preorder::webhooks::AttemptOutcome::{Delivered, Failed, GivenUp};
+use preorder::webhooks::AttemptOutcome::{Delivered, GivenUp};
 use preorder::webhooks::{Attempt, Off, WebhookDraft, WebhookId};
 use serde_json::{Value, json};
 
@@ -384,7 +384,6 @@ async fn a_ping_is_sent_at_once_and_logged() {
     assert_eq!((logged.len(), logged[0].outcome, &logged[0].event_id), (1, Delivered, &tested.event_id));
     assert!(!format!("{webhook:?}").contains(&*webhook.secret), "secrets are not shown");
     assert!(webhook.secret.starts_with("whsec_") && webhook.secret.len() == 6 + 64);
-    assert_ne!(Failed, GivenUp);
 }
 
 #[tokio::test]

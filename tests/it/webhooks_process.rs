@@ -40,11 +40,7 @@ async fn a_running_server_notices_what_the_command_line_does() {
     let added = shell.json(&format!("webhook add {} --events order.completed --json", receiver.url()));
     let order = ann.buy("p").await.ok(201);
     assert_eq!(receiver.take().await["data"]["order"]["id"], order["id"]);
-    let asks = |line: &'static str| {
-        let shell = shell.json("webhook list --json");
-        (line, shell)
-    };
-    let (_, listed) = asks("listed");
+    let listed = shell.json("webhook list --json");
     assert_eq!((&listed["items"][0]["state"], listed["items"][0].get("secret")), (&json!("on"), None));
     let shown = shell.json("webhook list --show-secrets --json");
     assert_eq!(shown["items"][0]["secret"], added["secret"]);
