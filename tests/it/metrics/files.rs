@@ -1,19 +1,21 @@
 //! What is made for the metrics: every name and label in the dashboard and in the alerts is one of a server that works.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use preorder::metrics::model::{Kind, METRICS};
 use serde_json::Value;
 
 use super::metric_of;
 use super::scrape::{Labels, Scrape, of_work};
+use crate::support::not_tested;
 
 /// Labels that Prometheus adds to every series.
 const TARGET: [&str; 2] = ["instance", "job"];
 
 /// A file of the project.
 fn file(name: &str) -> String {
-    std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
 }
 
 /// The words of an expression, and the signs between them; a text in quotes is one word.
@@ -183,6 +185,26 @@ async fn the_alerts_name_only_what_there_is_and_where_help_is() {
         assert!(["critical", "warning", "info"].contains(&line("severity").as_str()), "{name}");
         assert!(!line("summary").is_empty() && !line("description").is_empty());
     }
+}
+
+#[test]
+fn the_runbook_has_a_place_for_each_alert() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/runbook.md");
+    let Ok(runbook) = std::fs::read_to_string(path) else {
+        return not_tested("there is no docs/runbook.md, which the alerts name");
+    };
+    let headings: BTreeSet<_> = runbook
+        .lines()
+        .filter_map(|line| line.strip_prefix('#'))
+        .map(|line| line.trim_start_matches('#').trim())
+        .collect();
+    let rules = file("deploy/prometheus/alerts.yml");
+    let missing: Vec<_> = rules
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("- alert: "))
+        .filter(|alert| !headings.contains(alert))
+        .collect();
+    assert!(missing.is_empty(), "the runbook has no heading for {missing:?}");
 }
 
 #[tokio::test]

@@ -6,9 +6,10 @@ mod scrape;
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join_all;
-use preorder::config::Secret;
+use preorder::config::{MailMode, MediaUrl, Secret, StartTls};
+use preorder::http::Routes;
 use preorder::metrics::model::{METRICS, Metric, PRODUCTS_MAX};
-use reqwest::Method;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use self::scrape::{Labels, Scrape, of_work};
@@ -83,6 +84,27 @@ async fn they_tell_what_was_done() {
     assert_eq!(scrape.value("preorder_orders_total", "outcome=expired"), 1);
     assert_eq!(scrape.value("preorder_units", "product=100,state=available"), 8);
     assert_eq!(scrape.value("preorder_sessions", ""), 3);
+}
+
+#[tokio::test]
+async fn faults_are_counted_and_rare_statuses_by_their_class() {
+    let extra = Routes::new()
+        .get("/broken", async || StatusCode::INTERNAL_SERVER_ERROR)
+        .get("/busy", async || StatusCode::SERVICE_UNAVAILABLE)
+        .get("/loop", async || StatusCode::LOOP_DETECTED)
+        .get("/teapot", async || StatusCode::IM_A_TEAPOT);
+    let app = TestApp::serving(|_| {}, extra).await;
+    let nobody = app.anonymous();
+    for path in ["/broken", "/broken", "/busy", "/loop", "/teapot"] {
+        nobody.get(path).await;
+    }
+    let scrape = Scrape::of(&nobody).await;
+    let failures = |status| scrape.value("preorder_http_failures_total", &format!("status={status}"));
+    assert_eq!(["500", "503", "504", "5xx"].map(failures), [2, 1, 0, 1]);
+    let requests = |route, status| {
+        scrape.value("preorder_http_requests_total", &format!("method=GET,route={route},status={status}"))
+    };
+    assert_eq!([requests("/broken", "500"), requests("/loop", "5xx"), requests("/teapot", "4xx")], [2, 1, 1]);
 }
 
 #[tokio::test]
@@ -246,6 +268,46 @@ async fn streams_are_counted_while_they_are_open() {
         }
     };
     crate::support::in_time(gone).await;
+}
+
+#[tokio::test]
+async fn backups_are_told_with_their_failures() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("copies");
+    let (app, clock) =
+        TestApp::still_with_clock(|config| config.backup.url = Some(MediaUrl::Folder(place.clone()))).await;
+    let told = async || {
+        let scrape = Scrape::of(&app.anonymous()).await;
+        let tries = ["made", "failed"].map(|it| scrape.value("preorder_backups_total", &format!("outcome={it}")));
+        (tries, scrape.value("preorder_backup_last_success_timestamp_seconds", ""))
+    };
+    assert_eq!(told().await, ([0, 0], 0));
+    app.app.backups.make_one().await.unwrap();
+    assert_eq!(told().await, ([1, 0], 1_893_456_000));
+    std::fs::remove_dir_all(&place).unwrap();
+    std::fs::write(&place, "in the way").unwrap();
+    clock.advance_seconds(60);
+    app.app.backups.make_one().await.unwrap_err();
+    assert_eq!(told().await, ([1, 1], 1_893_456_000));
+}
+
+#[tokio::test]
+async fn letters_are_told_that_a_mail_server_does_not_take() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let app = TestApp::with(|config| {
+        config.mail.mode = MailMode::Smtp;
+        config.mail.smtp.host = "127.0.0.1".to_owned();
+        config.mail.smtp.port = silent.local_addr().unwrap().port();
+        config.mail.smtp.starttls = StartTls::Off;
+    })
+    .await;
+    let waiting = async || Scrape::of(&app.anonymous()).await.value("preorder_mail_waiting", "");
+    assert_eq!(waiting().await, 0);
+    for name in ["ann", "bob"] {
+        let address = json!({"email": format!("{name}@example.com")});
+        app.anonymous().post("/users/email-certification", &address).await.ok(202);
+    }
+    assert_eq!(waiting().await, 2);
 }
 
 #[tokio::test]
