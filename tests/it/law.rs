@@ -47,6 +47,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "pulse",
             "purchases",
             "stock",
+            "trail",
             "users",
         ],
     ),
