@@ -61,10 +61,10 @@ async fn an_admin_runs_a_sale() {
 
     // Whatever was done stands in the log, and is found there.
     window.go("/admin/log").await;
-    window.sees("User blocked").await;
+    window.sees("user.block").await;
     window.fill("on", "product:tickets").await;
     window.click("form[action='/admin/log'] button.primary").await;
-    window.sees("Units changed").await;
+    window.sees("stock.adjust").await;
     window.sees("available 1 → 6").await;
 
     window.go("/admin/audit").await;
