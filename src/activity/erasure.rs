@@ -165,10 +165,11 @@ fn erase_line(conn: &Conn<'_>, line: &Line, now: Timestamp) -> Result<Erased, St
             return Ok(erased);
         }
         (ActivityKind::LikePost, Some(post), _) => {
-            if personal::unlike_post(conn, line, post)? {
+            let was_there = personal::unlike_post(conn, line, post)?;
+            if was_there {
                 counts::one_like_less(conn, post)?;
-                erased.likes = 1;
             }
+            erased.likes = u64::from(was_there);
         }
         (ActivityKind::LikeComment, _, Some(comment)) => {
             erased.likes = u64::from(personal::unlike_comment(conn, line, comment)?);

@@ -50,6 +50,7 @@ use crate::products::Products;
 use crate::pulse::Pulse;
 use crate::purchases::Purchases;
 use crate::stock::StockRoom;
+use crate::trail::Trail;
 use crate::users::Users;
 
 /// What the pages call.
@@ -68,6 +69,8 @@ pub struct Pages {
     pub newsfeed: Arc<Newsfeed>,
     /// Counts, adjustments, history.
     pub stock: Arc<StockRoom>,
+    /// The audit log.
+    pub trail: Arc<Trail>,
     /// The audit.
     pub auditor: Arc<Auditor>,
     /// How the sale goes, second by second.

@@ -38,8 +38,11 @@ impl Privacy {
         let account = self.users.get(user).await?;
         let mut document = Document::begin(write, &json!(self.clock.now().to_string()))?;
         document.member("user", &self.account(account).await?)?;
-        let sessions = async |before| self.users.kept_sessions(user, before).await;
-        document.list("sessions", None, session, async |before| Ok(wrapped(sessions(before).await?))).await?;
+        let sessions = async |before| {
+            let (part, next) = self.users.kept_sessions(user, before).await?;
+            Ok((part, next.map(Some)))
+        };
+        document.list("sessions", None, session, sessions).await?;
         let pages = |after| PageRequest { limit: PART, after };
         let orders = async |after| {
             let page = self.ledger.orders_of(user, pages(after)).await?;
@@ -88,11 +91,6 @@ impl Privacy {
             "profileImage": image,
         }))
     }
-}
-
-/// A part as others have it: where it goes on is an option by itself.
-fn wrapped<T, C>((items, next): (Vec<T>, Option<C>)) -> (Vec<T>, Option<Option<C>>) {
-    (items, next.map(Some))
 }
 
 fn session(session: &Session) -> Value {

@@ -50,6 +50,7 @@ pub(super) fn pages(app: &App) -> Arc<Pages> {
         activity: Arc::clone(&app.activity),
         newsfeed: Arc::clone(&app.newsfeed),
         stock: Arc::clone(&app.stock),
+        trail: Arc::clone(&app.trail),
         auditor: Arc::clone(&app.auditor),
         pulse: Arc::clone(&app.pulse),
         clock: Arc::clone(&app.clock),

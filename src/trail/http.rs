@@ -70,11 +70,16 @@ impl From<Entry> for EntryView {
 /// Which entries, as it is typed.
 #[derive(Debug, Default, Deserialize)]
 pub struct FilterQuery {
-    by: Option<String>,
-    action: Option<String>,
-    on: Option<String>,
-    since: Option<String>,
-    until: Option<String>,
+    /// An admin's number, or `console`.
+    pub by: Option<String>,
+    /// A word of [`super::Action`].
+    pub action: Option<String>,
+    /// A kind and an id.
+    pub on: Option<String>,
+    /// An RFC 3339 time.
+    pub since: Option<String>,
+    /// An RFC 3339 time.
+    pub until: Option<String>,
 }
 
 impl FilterQuery {

@@ -1,10 +1,12 @@
 //! The audit log's SQL.
 
+use std::fmt::Write as _;
+
 use serde_json::Value as Json;
 
 use super::console::ACCOUNT;
 use super::model::{Deed, Entry, Filter, Hand, Thing, Writer};
-use crate::kernel::actor::By;
+use crate::kernel::actor::{By, RequestWord};
 use crate::kernel::clock::Timestamp;
 use crate::kernel::ids::UserId;
 use crate::store::{Conn, Row, StoreError, Value, bind};
@@ -18,7 +20,7 @@ pub(crate) fn write(conn: &Conn<'_>, by: By, now: Timestamp, deed: &Deed) -> Res
     const SQL: &str = "INSERT INTO trail (at, admin_id, uid, account, action, kind, thing, was, became, request) \
          VALUES (MAX($1, COALESCE((SELECT at FROM trail ORDER BY id DESC LIMIT 1), 0)), $2, $3, $4, $5, $6, $7, $8, $9, $10)";
     let (admin, uid, account, request) = match &by {
-        By::Admin(user, request) => (user.0, None, None, request.as_ref().map(|request| request.as_str())),
+        By::Admin(user, request) => (user.0, None, None, request.as_ref().map(RequestWord::as_str)),
         By::Console => (0, Some(i64::from(ACCOUNT.uid)), ACCOUNT.name.as_deref(), None),
     };
     let text = |json: &Json| if json.is_null() { None } else { Some(json.to_string()) };
@@ -91,10 +93,10 @@ fn query(filter: &Filter) -> (String, Vec<Value<'_>>) {
         "SELECT id, at, admin_id, uid, account, action, kind, thing, was, became, request FROM trail {index} WHERE "
     );
     for (place, column) in (1..).zip(&wanted) {
-        sql += &format!("{column} = ${place} AND ");
+        let _ = write!(sql, "{column} = ${place} AND ");
     }
     let next = wanted.len() + 1;
-    sql += &format!("id >= ${next} AND id < ${} ORDER BY id DESC LIMIT ${}", next + 1, next + 2);
+    let _ = write!(sql, "id >= ${next} AND id < ${} ORDER BY id DESC LIMIT ${}", next + 1, next + 2);
     (sql, values)
 }
 

@@ -161,6 +161,7 @@ POST   /admin/users/{id}/unblock            404   404   303    404     404  page
 GET    /admin/users/{id}/role               404   404   200    404     404  page
 POST   /admin/users/{id}/role               404   404   303    404     404  page role=admin
 POST   /admin/users/{id}/revoke             404   404   303    404     404  page
+GET    /admin/log                           404   404   200    404     404  page
 GET    /admin/audit                         404   404   200    404     404  page
 POST   /admin/audit                         404   404   303    404     404  page
 "#;

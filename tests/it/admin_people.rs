@@ -1,8 +1,11 @@
 //! The admin's pages about orders, users and the audit, from a browser without a script.
 
-use preorder::kernel::actor::Role;
+use preorder::kernel::actor::{By, Role};
+use preorder::kernel::ids::UserId;
 use preorder::store::Location;
+use preorder::trail::{Action, Deed};
 use reqwest::Method;
+use serde_json::json;
 
 use crate::admin::{boss, press};
 use crate::support::{PASSWORD, Seen, Shell, TestApp, all_pay, general, id, reservation};
@@ -244,4 +247,47 @@ async fn the_audit_tells_of_each_check() {
         .unwrap();
     let page = press(&boss, &page, "/admin/audit").await.is(200);
     page.says(&["The books are wrong", "BROKEN", "broken by 100"]);
+}
+
+#[tokio::test]
+async fn what_was_done_is_found_by_who_and_what_and_when() {
+    let app = TestApp::with(all_pay).await;
+    app.sell(reservation("100", 10)).await;
+    let ann = app.account("ann", Role::User).await;
+    let boss = boss(&app).await;
+    let admin = app.app.users.find("boss@example.com").await.unwrap().id;
+    let page = boss.open("/admin/products/100").await;
+    let typed = [("delta", "-3"), ("reason", "<b>broken</b>")];
+    boss.submit(&page, "/admin/products/100/stock", &typed).await.is(200);
+    let page = boss.open(&format!("/admin/users/{}/block", ann.id)).await;
+    press(&boss, &page, &format!("/admin/users/{}/block", ann.id)).await.is(200);
+
+    let all = boss.open("/admin/log").await.is(200);
+    all.says(&["stock.adjust", "available 10 → 7", "<b>broken</b>", "user.block", "state active → blocked"]);
+    let here = format!("/admin/log?by={admin}");
+    let log = boss.open(&here).await.is(200).says(&["user.block", &format!("Admin {admin}")]);
+    log.does_not_say("Command line (");
+    boss.open("/admin/log?by=boss%40example.com&action=stock.adjust").await.is(200).says(&["stock.adjust"]);
+    boss.open("/admin/log?by=console")
+        .await
+        .is(200)
+        .says(&["Command line (", "product.add"])
+        .does_not_say("stock.adjust");
+    boss.open(&format!("/admin/log?on=user:{}", ann.id)).await.is(200).says(&["user.block", "user.add"]);
+    boss.open("/admin/log?since=2100-01-01T00:00").await.is(200).says(&["Nothing was done that matches."]);
+    boss.open("/admin/log?until=2100-01-01T00:00&action=user.block").await.is(200).says(&["user.block"]);
+    boss.open("/admin/log?by=nobody%40example.com").await.is(404).says(&["There is no such user."]);
+    boss.open("/admin/log").await.says(&["Units changed"]);
+    boss.open("/admin/log?on=nothing&since=soon").await.is(422).says(&["Allowed: a kind", "Allowed: an RFC 3339 time"]);
+    boss.open("/admin/log?action=eat").await.is(422).says(&["Allowed: one of"]);
+
+    for number in 0..60 {
+        let deed = Deed::new(Action::UserExport, UserId(number), json!(null));
+        app.app.trail.note(By::Console, deed).await.unwrap();
+    }
+    let first = boss.open("/admin/log?action=user.export").await.is(200);
+    let second = boss.open(&next(&first).unwrap()).await.is(200);
+    assert!(next(&second).is_none());
+    second.says(&["user:0"]).does_not_say("user:59");
+    boss.korean().open("/admin/log").await.is(200).says(&["감사 기록", "user.export", "한국 시간"]);
 }

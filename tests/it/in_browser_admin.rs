@@ -59,6 +59,14 @@ async fn an_admin_runs_a_sale() {
     window.sees("The user is blocked.").await;
     ann.get("/users/me").await.refused(403, "account_blocked");
 
+    // Whatever was done stands in the log, and is found there.
+    window.go("/admin/log").await;
+    window.sees("user.block").await;
+    window.fill("on", "product:tickets").await;
+    window.click("form[action='/admin/log'] button.primary").await;
+    window.sees("stock.adjust").await;
+    window.sees("available 1 → 6").await;
+
     window.go("/admin/audit").await;
     window.click("form[action='/admin/audit'] button").await;
     window.find("main table").await;
@@ -105,6 +113,7 @@ async fn tour(looks: Looks) {
         (&*format!("/admin/orders/{held}"), "order-held"),
         ("/admin/users", "users"),
         (&*user, "user"),
+        ("/admin/log", "log"),
         ("/admin/audit", "audit"),
     ] {
         window.go(path).await;

@@ -52,6 +52,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "pulse",
             "purchases",
             "stock",
+            "trail",
             "users",
         ],
     ),

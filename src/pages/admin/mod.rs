@@ -1,6 +1,7 @@
 //! For whoever runs the sale. For everybody else there is nothing at these paths: not a page, and not a refusal.
 //!
 //! - `board` is how the sale goes, and `live` its stream; both show what `pulse` keeps.
+//! - `log` is the audit log: who did what of all this.
 //! - `products`, `orders`, `users` and `audit` are lists, things, and what can be done with them. What can't be taken back is
 //!   asked about first (`confirm`).
 
@@ -8,6 +9,7 @@ mod audit;
 mod board;
 mod confirm;
 mod live;
+mod log;
 mod movements;
 mod order;
 mod orders;
@@ -46,6 +48,7 @@ pub(super) fn routes() -> Routes<Arc<Pages>> {
         .merge(users::routes())
         .merge(user::routes())
         .merge(audit::routes())
+        .merge(log::routes())
 }
 
 /// An admin who looks at a page.

@@ -228,7 +228,7 @@ async fn delete(
 /// In which zone times are typed.
 impl Visit {
     /// What the reader calls it.
-    fn zone(&self) -> &'static str {
+    pub(super) fn zone(&self) -> &'static str {
         if offset_of(self) == "Z" { "UTC" } else { "한국 시간(UTC+9)" }
     }
 }

@@ -113,14 +113,19 @@ impl Typed {
 
     /// A time with its zone; nothing when nothing was typed.
     fn time(&self, typed: &str) -> Option<String> {
-        let typed = typed.trim();
-        if typed.is_empty() || typed.parse::<Timestamp>().is_ok() {
-            return Some(typed.to_owned()).filter(|typed| !typed.is_empty());
-        }
-        let seconds = if typed.len() < WITH_SECONDS { ":00" } else { "" };
-        let offset = if self.offset == "+09:00" { "+09:00" } else { "Z" };
-        Some(format!("{typed}{seconds}{offset}"))
+        moment(&self.offset, typed)
     }
+}
+
+/// A time as a browser's field writes it, with the zone of its form; nothing when nothing was typed.
+pub(super) fn moment(offset: &str, typed: &str) -> Option<String> {
+    let typed = typed.trim();
+    if typed.is_empty() || typed.parse::<Timestamp>().is_ok() {
+        return Some(typed.to_owned()).filter(|typed| !typed.is_empty());
+    }
+    let seconds = if typed.len() < WITH_SECONDS { ":00" } else { "" };
+    let offset = if offset == "+09:00" { "+09:00" } else { "Z" };
+    Some(format!("{typed}{seconds}{offset}"))
 }
 
 /// What is no whole number is outside every range, so that the room's own refusal tells of it.

@@ -1,6 +1,6 @@
 //! English.
 
-use super::{Audit, Board, Frame, Movements, Orders, Products, Refusals, Users, Words};
+use super::{Audit, Board, Frame, Log, Movements, Orders, Products, Refusals, Users, Words};
 
 pub(in crate::pages::words) const WORDS: Words = Words {
     frame: FRAME,
@@ -10,6 +10,7 @@ pub(in crate::pages::words) const WORDS: Words = Words {
     movements: MOVEMENTS,
     orders: ORDERS,
     users: USERS,
+    log: LOG,
     audit: AUDIT,
 };
 
@@ -19,6 +20,7 @@ const FRAME: Frame = Frame {
     products: "Products",
     orders: "Orders",
     users: "Users",
+    log: "Log",
     audit: "Audit",
     menu: "Admin menu",
     cancel: "Never mind",
@@ -240,6 +242,48 @@ const USERS: Users = Users {
     said_role: "The role is changed.",
     said_revoked: "Ended.",
     withdrawn: "This user has withdrawn; there is nothing left to change.",
+};
+
+const LOG: Log = Log {
+    title: "Audit log",
+    lead: "What admins and the command line did, the latest first. Nobody can change or delete an entry.",
+    by: "Who",
+    by_hint: "An admin’s number or e-mail address, or “console” for the command line.",
+    action: "What",
+    any_action: "Anything",
+    on: "To what",
+    on_hint: "Such as user:7, product:100 or order: and its id.",
+    since: "From",
+    until: "Before",
+    changes: "Before and after",
+    request: "Request",
+    none: "Nothing was done that matches.",
+    nothing: "–",
+    product_add: "Product added",
+    product_edit: "Product changed",
+    product_open: "Sale opened",
+    product_close: "Sale closed",
+    product_delete: "Product deleted",
+    stock_adjust: "Units changed",
+    order_cancel: "Order cancelled",
+    order_refund: "Order refunded",
+    user_add: "User added",
+    user_set_role: "Role changed",
+    user_set_password: "Password set",
+    user_block: "User blocked",
+    user_unblock: "User let in again",
+    user_delete: "User withdrawn",
+    user_revoke: "Sessions ended",
+    user_token: "Token handed out",
+    user_export: "Personal data exported",
+    user_erase: "Personal data erased",
+    post_edit: "Post changed",
+    post_delete: "Post deleted",
+    comment_edit: "Comment changed",
+    comment_delete: "Comment deleted",
+    db_seed: "Database seeded",
+    db_backup: "Backup made",
+    db_restore: "Backup restored",
 };
 
 const AUDIT: Audit = Audit {

@@ -1,6 +1,6 @@
 //! Korean.
 
-use super::{Audit, Board, Frame, Movements, Orders, Products, Refusals, Users, Words};
+use super::{Audit, Board, Frame, Log, Movements, Orders, Products, Refusals, Users, Words};
 
 pub(in crate::pages::words) const WORDS: Words = Words {
     frame: FRAME,
@@ -10,6 +10,7 @@ pub(in crate::pages::words) const WORDS: Words = Words {
     movements: MOVEMENTS,
     orders: ORDERS,
     users: USERS,
+    log: LOG,
     audit: AUDIT,
 };
 
@@ -19,6 +20,7 @@ const FRAME: Frame = Frame {
     products: "상품",
     orders: "주문",
     users: "회원",
+    log: "기록",
     audit: "감사",
     menu: "관리 메뉴",
     cancel: "그만두기",
@@ -240,6 +242,48 @@ const USERS: Users = Users {
     said_role: "역할을 바꿨습니다.",
     said_revoked: "세션을 종료했습니다.",
     withdrawn: "탈퇴한 회원이라 바꿀 것이 없습니다.",
+};
+
+const LOG: Log = Log {
+    title: "감사 기록",
+    lead: "관리자와 명령줄에서 한 일을 최신순으로 보여 줍니다. 기록은 누구도 고치거나 지울 수 없습니다.",
+    by: "누가",
+    by_hint: "관리자 번호나 이메일 주소, 또는 명령줄을 뜻하는 “console”.",
+    action: "무엇을",
+    any_action: "모두",
+    on: "대상",
+    on_hint: "예: user:7, product:100, 또는 order: 뒤에 주문 번호.",
+    since: "시작 시각",
+    until: "종료 시각",
+    changes: "변경 전과 후",
+    request: "요청",
+    none: "조건에 맞는 기록이 없습니다.",
+    nothing: "–",
+    product_add: "상품 등록",
+    product_edit: "상품 수정",
+    product_open: "판매 시작",
+    product_close: "판매 종료",
+    product_delete: "상품 삭제",
+    stock_adjust: "수량 변경",
+    order_cancel: "주문 취소",
+    order_refund: "주문 환불",
+    user_add: "회원 추가",
+    user_set_role: "역할 변경",
+    user_set_password: "비밀번호 재설정",
+    user_block: "회원 차단",
+    user_unblock: "차단 해제",
+    user_delete: "회원 탈퇴 처리",
+    user_revoke: "세션 종료",
+    user_token: "토큰 발급",
+    user_export: "개인정보 내보내기",
+    user_erase: "개인정보 삭제",
+    post_edit: "글 수정",
+    post_delete: "글 삭제",
+    comment_edit: "댓글 수정",
+    comment_delete: "댓글 삭제",
+    db_seed: "초기 데이터 추가",
+    db_backup: "백업 생성",
+    db_restore: "백업 복원",
 };
 
 const AUDIT: Audit = Audit {

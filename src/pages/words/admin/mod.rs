@@ -6,7 +6,7 @@ pub(in crate::pages::words) mod ko;
 words! {
     /// What stands around every page, and what many say.
     Frame {
-        admin, board, products, orders, users, audit, menu, cancel, search, save, reload,
+        admin, board, products, orders, users, log, audit, menu, cancel, search, save, reload,
         reason, state, created, actions, product, buyer, units, time, who,
     }
     /// The board.
@@ -44,6 +44,13 @@ words! {
         role_down_ask, self_ask, sessions, sessions_none, session, this_session, live, over, revoked, begun, ends, revoke, revoke_all,
         said_blocked, said_unblocked, said_role, said_revoked, withdrawn,
     }
+    /// The audit log.
+    Log {
+        title, lead, by, by_hint, action, any_action, on, on_hint, since, until, changes, request, none, nothing,
+        product_add, product_edit, product_open, product_close, product_delete, stock_adjust, order_cancel, order_refund,
+        user_add, user_set_role, user_set_password, user_block, user_unblock, user_delete, user_revoke, user_token,
+        user_export, user_erase, post_edit, post_delete, comment_edit, comment_delete, db_seed, db_backup, db_restore,
+    }
     /// The audit.
     Audit {
         title, lead, run, busy, never, good, bad, failed, began, took, check, holds, broken, detail, counts, orders_line,
@@ -60,6 +67,7 @@ pub(in crate::pages) struct Words {
     pub(in crate::pages) movements: Movements,
     pub(in crate::pages) orders: Orders,
     pub(in crate::pages) users: Users,
+    pub(in crate::pages) log: Log,
     pub(in crate::pages) audit: Audit,
 }
 
@@ -67,7 +75,7 @@ pub(in crate::pages) struct Words {
 impl Words {
     pub(in crate::pages::words) fn each(&self) -> Vec<(&'static str, &'static str)> {
         let first = [self.frame.each(), self.board.each(), self.refusals.each(), self.products.each()];
-        let rest = [self.movements.each(), self.orders.each(), self.users.each(), self.audit.each()];
-        [first.concat(), rest.concat()].concat()
+        let rest = [self.movements.each(), self.orders.each(), self.users.each(), self.log.each()];
+        [first.concat(), rest.concat(), self.audit.each()].concat()
     }
 }
