@@ -6,10 +6,12 @@
 
 mod accounts;
 mod backups;
+mod joint;
 mod keys;
 mod load;
 mod operations;
 mod sources;
+mod template;
 #[cfg(test)]
 mod tests;
 
@@ -19,9 +21,10 @@ use std::ops::Deref;
 use std::path::PathBuf;
 
 pub use keys::{SETTINGS, Setting};
-pub use load::{Entry, Fault, Settings, SettingsError};
+pub use load::{Entry, Examined, Fault, Settings, SettingsError};
 pub use operations::{Changes, LogConfig, LogFormat, ProxyConfig, REQUESTS, TlsConfig};
 pub use sources::{FILE_NAME, Flag, Origin, Sources};
+pub use template::template;
 
 #[cfg(debug_assertions)]
 use crate::kernel::planted::PlantedFault;

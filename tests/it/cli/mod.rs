@@ -1,6 +1,7 @@
 //! The command line as its users see it: exit code, stdout and stderr together.
 
 mod audit;
+mod config;
 mod db;
 pub(crate) mod orders;
 mod products;
@@ -17,12 +18,13 @@ fn help() {
     let plain = |line: String| seen(&line, &shell.output(&line));
     insta::assert_snapshot!("help", shell.run("--help"));
     insta::assert_snapshot!("help_config_show", shell.run("config show --help"));
-    for group in ["db", "config", "user", "product", "order", "seed", "serve", "audit", "completions"] {
+    for group in ["db", "config", "user", "product", "order", "seed", "serve", "audit", "completions", "man"] {
         insta::assert_snapshot!(format!("help_{group}"), plain(format!("{group} --help")));
     }
     for (group, command) in [
         ("db", "backup"),
         ("db", "restore"),
+        ("config", "init"),
         ("user", "add"),
         ("user", "token"),
         ("product", "add"),
@@ -129,7 +131,10 @@ fn completions_need_no_valid_settings() {
     for name in ["bash", "zsh", "fish"] {
         let output = shell.output(&format!("completions {name}"));
         assert!(output.status.success());
-        assert!(String::from_utf8(output.stdout).unwrap().contains("migrate"), "{name}");
+        let script = String::from_utf8(output.stdout).unwrap();
+        for word in ["migrate", "init", "man"] {
+            assert!(script.contains(word), "{name}: {word}");
+        }
     }
 }
 
