@@ -16,6 +16,7 @@ mod failure;
 mod hints;
 mod loadtest;
 mod logging;
+mod man;
 mod order;
 mod output;
 mod password;
@@ -39,7 +40,7 @@ use self::context::{Context, Layers};
 use self::failure::Failure;
 use self::logging::Log;
 use self::output::Output;
-use crate::config::{Flag, Settings};
+use crate::config::Flag;
 
 const AFTER_HELP: &str = "\
 Settings also come from preorder.toml and from PREORDER_… variables: see 'preorder config show'.
@@ -105,11 +106,13 @@ enum Command {
     /// Look after the database.
     #[command(subcommand)]
     Db(db::Args),
-    /// Show and check the settings.
+    /// Show and check the settings, and write a file of them.
     #[command(subcommand)]
     Config(config::Args),
     /// Print the completion script of a shell.
     Completions(completions::Args),
+    /// Write man pages.
+    Man(man::Args),
 }
 
 impl Command {
@@ -135,8 +138,11 @@ impl Command {
             Self::Audit => until_interrupted(audit::run(context)).await,
             Self::AuditLog(args) => until_interrupted(audit_log::run(args, context)).await,
             Self::Db(args) => until_interrupted(db::run(args, context)).await,
-            Self::Config(args) => config::run(&args, context),
+            Self::Config(config::Args::Show) => config::show(context),
+            Self::Config(config::Args::Check) => config::check(context.layers(), context.output()),
+            Self::Config(config::Args::Init(args)) => config::init(&args, context.output()),
             Self::Completions(args) => completions::run(&args),
+            Self::Man(args) => man::run(&args, context.output()),
         }
     }
 }
@@ -163,29 +169,33 @@ fn command(typed: &ArgMatches) -> String {
 }
 
 fn run(cli: Cli) -> Result<(), Failure> {
-    // A completion script must not depend on settings that somebody is still writing.
-    if let Command::Completions(args) = &cli.command {
-        return completions::run(args);
-    }
     let mut flags = cli.command.flags();
     flags.extend(cli.global.db.clone().map(|value| Flag { name: "--db", key: "db", value }));
     let layers = Layers { file: cli.global.config.clone(), flags };
+    let output = Output::new(cli.global.json, cli.global.quiet > 0);
+    // These must not depend on settings that somebody is still writing.
+    match &cli.command {
+        Command::Completions(args) => return completions::run(args),
+        Command::Man(args) => return man::run(args, output),
+        Command::Config(config::Args::Check) => return config::check(&layers, output),
+        Command::Config(config::Args::Init(args)) => return config::init(args, output),
+        _ => {}
+    }
     let settings = layers.read()?;
     let log = Arc::new(Log::start(&settings.config.log, cli.global.verbose, cli.global.quiet)?);
-    let result = run_logged(cli, settings, layers, &log);
+    let result = run_logged(cli.command, &Context::new(settings, output, Arc::clone(&log), layers));
     // Before the words that tell of a failure.
     log.finish();
     result
 }
 
-fn run_logged(cli: Cli, settings: Settings, layers: Layers, log: &Arc<Log>) -> Result<(), Failure> {
+fn run_logged(command: Command, context: &Context) -> Result<(), Failure> {
     allow_many_connections();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
         let hint = "Look at the limits on processes and open files ('ulimit -a').";
         Failure::failed(format!("The runtime can't be started: {error}."), hint)
     })?;
-    let context = Context::new(settings, Output::new(cli.global.json, cli.global.quiet > 0), Arc::clone(log), layers);
-    let result = runtime.block_on(cli.command.run(&context));
+    let result = runtime.block_on(command.run(context));
     // After Ctrl-C a blocking task may still be at work; nobody waits for its answer any more.
     runtime.shutdown_background();
     result

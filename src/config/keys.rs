@@ -195,10 +195,10 @@ pub static SETTINGS: &[Setting] = &[
         form: Form::Text {
             allowed: SECRET,
             set: |config, text| {
-                if text.chars().count() < SECRET_CHARS_MIN {
+                if !text.is_empty() && text.chars().count() < SECRET_CHARS_MIN {
                     return Err(SECRET);
                 }
-                config.jwt.secret = Some(Secret::new(text));
+                config.jwt.secret = (!text.is_empty()).then(|| Secret::new(text));
                 Ok(())
             },
             get: |config| config.jwt.secret.as_deref().map(str::to_owned),

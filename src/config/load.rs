@@ -6,12 +6,16 @@ use std::path::Path;
 
 use serde_json::Value as Json;
 
+use super::Config;
+use super::joint::joint_faults;
 use super::keys::{SETTINGS, Setting};
 use super::sources::{Origin, PREFIX, Sources};
-use super::{Config, Limits, SmtpConfig};
 
 /// How alike a mistyped key and a real one must be for a suggestion, from 0 to 1.
 const LIKENESS_MIN: f64 = 0.8;
+
+/// Lines of a file that are told when they are not TOML; more are not worth reading.
+const SYNTAX_FAULTS_MAX: usize = 20;
 
 /// The effective settings, and where each came from.
 #[derive(Debug, Clone)]
@@ -55,10 +59,15 @@ impl Settings {
     /// # Errors
     /// Every unknown key and every value that is not allowed, at once.
     pub fn load(sources: &Sources) -> Result<Self, SettingsError> {
-        let mut loading = Loading {
-            settings: Self { config: Config::default(), origins: vec![Origin::Default; SETTINGS.len()] },
-            faults: Vec::new(),
-        };
+        let Examined { settings, faults, .. } = Self::examine(sources);
+        if faults.is_empty() { Ok(settings) } else { Err(SettingsError(faults)) }
+    }
+
+    /// Reads the sources, and goes on where one is at fault.
+    #[must_use]
+    pub fn examine(sources: &Sources) -> Examined {
+        let settings = Self { config: Config::default(), origins: vec![Origin::Default; SETTINGS.len()] };
+        let mut loading = Examined { settings, faults: Vec::new(), unsound: Vec::new() };
         if let Some((path, text)) = &sources.file {
             loading.file(path, text);
         }
@@ -69,10 +78,9 @@ impl Settings {
             let setting = Setting::find(flag.key).expect("flags name settings of the table");
             loading.set(setting, &flag.value, &quoted(&flag.value), Origin::Flag(flag.name));
         }
-        if loading.faults.is_empty() {
-            loading.faults = joint_faults(&loading.settings.config);
-        }
-        if loading.faults.is_empty() { Ok(loading.settings) } else { Err(SettingsError(loading.faults)) }
+        let joint = joint_faults(&loading.settings.config, |key| loading.is_sound(key));
+        loading.faults.extend(joint);
+        loading
     }
 
     /// Every setting with its value and origin; secrets are hidden.
@@ -100,16 +108,44 @@ fn unset(setting: &Setting) -> &'static str {
     if setting.key == "jwt.secret" { "made on first start" } else { "not set" }
 }
 
-struct Loading {
-    settings: Settings,
-    faults: Vec<Fault>,
+/// What the sources hold, as far as it can be read.
+pub struct Examined {
+    /// The values that are allowed; defaults stand where one is not.
+    pub settings: Settings,
+    /// Every fault, in the order in which they stand.
+    pub faults: Vec<Fault>,
+    /// Keys whose values are not allowed, or can't be read; of those in a file perhaps only the end.
+    unsound: Vec<String>,
 }
 
-impl Loading {
+impl Examined {
+    /// Whether the value that somebody wanted for `key` is the one that is there.
+    #[must_use]
+    pub fn is_sound(&self, key: &str) -> bool {
+        !self
+            .unsound
+            .iter()
+            .any(|end| key.strip_suffix(end.as_str()).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')))
+    }
+
+    /// Reads a file. A line that is not TOML is told, and left out, so that the others are looked at as well.
     fn file(&mut self, path: &Path, text: &str) {
-        match text.parse::<toml::Table>() {
-            Ok(table) => self.table(path, "", &table),
-            Err(error) => self.faults.push(Fault::not_toml(path, text, &error)),
+        let mut lines: Vec<&str> = text.lines().collect();
+        for _ in 0..SYNTAX_FAULTS_MAX {
+            let rest = lines.join("\n");
+            let error = match rest.parse::<toml::Table>() {
+                Ok(table) => return self.table(path, "", &table),
+                Err(error) => error,
+            };
+            self.faults.push(Fault::not_toml(path, &rest, &error));
+            let at_fault = lines.get_mut(line_of(&rest, &error) - 1);
+            let Some(line) = at_fault.filter(|line| !line.trim().is_empty() && !line.trim_start().starts_with('['))
+            else {
+                return;
+            };
+            let key = line.split('=').next().unwrap_or_default().trim();
+            self.unsound.push(key.to_owned());
+            *line = "";
         }
     }
 
@@ -130,6 +166,7 @@ impl Loading {
                     } else {
                         let quotes = if value.is_str() { ", without quotes" } else { "" };
                         let allowed = format!("{}{quotes}", setting.allowed());
+                        self.unsound.push(key);
                         self.faults.push(Fault::refused(setting, &written, &origin, &allowed));
                     }
                 }
@@ -149,6 +186,7 @@ impl Loading {
             (Some(setting), Some(text)) => self.set(setting, text, &quoted(text), origin),
             (Some(setting), None) => {
                 let fault = Fault::refused(setting, "bytes that are not UTF-8", &origin, &setting.allowed());
+                self.unsound.push(setting.key.to_owned());
                 self.faults.push(fault);
             }
         }
@@ -171,67 +209,22 @@ impl Loading {
         let place = SETTINGS.iter().position(|other| other.key == setting.key).expect("it is one of the table's");
         match setting.set(&mut self.settings.config, text) {
             Ok(()) => self.settings.origins[place] = origin,
-            Err(allowed) => self.faults.push(Fault::refused(setting, written, &origin, &allowed)),
+            Err(allowed) => {
+                self.faults.push(Fault::refused(setting, written, &origin, &allowed));
+                self.unsound.push(setting.key.to_owned());
+            }
         }
     }
+}
+
+/// The line, from 1 on, in which a parser gave up.
+fn line_of(text: &str, error: &toml::de::Error) -> usize {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    before.matches('\n').count() + 1
 }
 
 fn is_section(name: &str) -> bool {
     SETTINGS.iter().any(|setting| setting.key.strip_prefix(name).is_some_and(|rest| rest.starts_with('.')))
-}
-
-/// Values that are allowed one by one, but not together.
-fn joint_faults(config: &Config) -> Vec<Fault> {
-    let mut faults = Vec::new();
-    let Limits { address_per_second, address_burst, account_per_second, account_burst, .. } = config.limits;
-    let rates = [("address", address_per_second, address_burst), ("account", account_per_second, account_burst)];
-    for (who, per_second, burst) in rates {
-        if per_second > 0 && burst == 0 {
-            faults.push(Fault::joint(
-                format!("limits.{who}_burst is 0 while limits.{who}_per_second is {per_second}: nothing could pass."),
-                format!("Set limits.{who}_burst to 1 or more, or limits.{who}_per_second to 0 for no limit."),
-            ));
-        }
-    }
-    let (access_minutes, refresh_hours) = (config.jwt.access_minutes, config.jwt.refresh_hours);
-    if u64::from(access_minutes) > u64::from(refresh_hours) * 60 {
-        faults.push(Fault::joint(
-            format!("jwt.access_minutes ({access_minutes}) is longer than jwt.refresh_hours ({refresh_hours})."),
-            "An access token must not outlive its session: shorten the first or lengthen the second.".to_owned(),
-        ));
-    }
-    if config.tls.cert_file.is_some() != config.tls.key_file.is_some() {
-        faults.push(Fault::joint(
-            "Of tls.cert_file and tls.key_file one is set without the other.".to_owned(),
-            "Set both to speak TLS, or neither for plain HTTP.".to_owned(),
-        ));
-    }
-    let SmtpConfig { user, password, password_file, .. } = &config.mail.smtp;
-    if password.is_some() && password_file.is_some() {
-        faults.push(Fault::joint(
-            "mail.smtp.password and mail.smtp.password_file are both set.".to_owned(),
-            "Set one of them.".to_owned(),
-        ));
-    }
-    if !user.is_empty() && password.is_none() && password_file.is_none() {
-        faults.push(Fault::joint(
-            format!("mail.smtp.user is {user}, and there is no password."),
-            "Set mail.smtp.password or mail.smtp.password_file.".to_owned(),
-        ));
-    }
-    let (media, backup) = (&config.media, &config.backup);
-    for (section, id, secret) in [
-        ("media", &media.s3_access_key, &media.s3_secret_key),
-        ("backup", &backup.s3_access_key, &backup.s3_secret_key),
-    ] {
-        if id.is_some() != secret.is_some() {
-            faults.push(Fault::joint(
-                format!("Of {section}.s3_access_key and {section}.s3_secret_key one is set without the other."),
-                "Set both, or neither for the machine's own role.".to_owned(),
-            ));
-        }
-    }
-    faults
 }
 
 impl Fault {
@@ -276,8 +269,7 @@ impl Fault {
 
     /// Tells the place, but not the line itself: it may hold a secret.
     fn not_toml(path: &Path, text: &str, error: &toml::de::Error) -> Self {
-        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-        let line = before.matches('\n').count() + 1;
+        let line = line_of(text, error);
         Self {
             what: format!("{} is not TOML: line {line}: {}.", path.display(), error.message().trim_end_matches('.')),
             hint: "A setting is written as in: db = \"sqlite:data/preorder.db\".".to_owned(),
@@ -293,7 +285,7 @@ impl Fault {
         }
     }
 
-    fn joint(what: String, hint: String) -> Self {
+    pub(super) fn joint(what: String, hint: String) -> Self {
         Self { what, hint, on_command_line: false }
     }
 }

@@ -6,11 +6,13 @@
 
 mod accounts;
 mod backups;
+mod joint;
 mod keys;
 mod load;
 mod metrics;
 mod operations;
 mod sources;
+mod template;
 #[cfg(test)]
 mod tests;
 mod webhooks;
@@ -21,10 +23,11 @@ use std::ops::Deref;
 use std::path::PathBuf;
 
 pub use keys::{SETTINGS, Setting};
-pub use load::{Entry, Fault, Settings, SettingsError};
+pub use load::{Entry, Examined, Fault, Settings, SettingsError};
 pub use metrics::MetricsConfig;
 pub use operations::{Changes, LogConfig, LogFormat, ProxyConfig, REQUESTS, TlsConfig};
 pub use sources::{FILE_NAME, Flag, Origin, Sources};
+pub use template::template;
 pub use webhooks::WebhookConfig;
 
 #[cfg(debug_assertions)]

@@ -78,13 +78,24 @@ impl Sources {
     /// # Errors
     /// When the file can't be read, or `named` does not exist.
     pub fn gather(named: Option<&Path>, flags: Vec<Flag>) -> Result<Self, Fault> {
+        let (sources, fault) = Self::gather_all(named, flags);
+        fault.map_or(Ok(sources), Err)
+    }
+
+    /// The same, with what is there when the file can't be read, and why it can't.
+    #[must_use]
+    pub fn gather_all(named: Option<&Path>, flags: Vec<Flag>) -> (Self, Option<Fault>) {
         let path = named.unwrap_or(Path::new(FILE_NAME));
+        let mut fault = None;
         let file = match std::fs::read_to_string(path) {
             Ok(text) => Some((path.to_owned(), text)),
             Err(error) if error.kind() == io::ErrorKind::NotFound && named.is_none() => None,
-            Err(error) => return Err(Fault::unreadable(path, named.is_some(), &error)),
+            Err(error) => {
+                fault = Some(Fault::unreadable(path, named.is_some(), &error));
+                None
+            }
         };
-        Ok(Self { file, environment: environment(), flags })
+        (Self { file, environment: environment(), flags }, fault)
     }
 }
 

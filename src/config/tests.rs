@@ -246,3 +246,45 @@ fn metrics_are_for_a_token_and_for_addresses() {
         read(&format!("[metrics]\naddresses = '{bad}'")).unwrap_err();
     }
 }
+
+#[test]
+fn a_line_that_is_not_toml_hides_nothing_behind_it() {
+    let faults = faults("half a line\nlisten = 'nowhere'\njwt.access_minutes = \njwt.refresh_hours = 0\n", &[]);
+    let told: Vec<_> = faults.iter().map(|fault| fault.what.split([':', '(']).next().unwrap().trim()).collect();
+    assert_eq!(
+        told,
+        ["preorder.toml is not TOML", "preorder.toml is not TOML", "Setting jwt.refresh_hours", "Setting listen"]
+    );
+    assert!(faults[1].what.contains("line 3"), "{}", faults[1].what);
+}
+
+#[test]
+fn what_does_not_go_together_is_told_beside_other_faults_and_never_of_values_that_are_not_there() {
+    let both = faults(
+        "colour = 1\ntls.cert_file = 'c.pem'\nlimits.address_burst = 0\nlimits.account_burst = 0\n\
+         limits.account_per_second = 'many'\n",
+        &[],
+    );
+    let told = both
+        .iter()
+        .filter(|fault| fault.what.contains("one is set without") || fault.what.contains("nothing could pass"));
+    assert_eq!(told.count(), 2, "{both:?}");
+    let hidden = faults("tls.cert_file = 'c.pem'\ntls.key_file = \n", &[]);
+    assert_eq!(hidden.len(), 1, "{hidden:?}");
+    let hidden = faults("[tls]\ncert_file = 'c.pem'\nkey_file = 'open\n", &[]);
+    assert_eq!(hidden.len(), 1, "{hidden:?}");
+}
+
+#[test]
+fn what_can_change_while_a_server_runs_is_told_apart() {
+    let mut running = Config::default();
+    let mut new = Config { listen: "127.0.0.1:1".parse().unwrap(), ..Config::default() };
+    new.limits.body_bytes = 2_000;
+    new.tls.cert_file = Some("c.pem".into());
+    new.log.format = LogFormat::Json;
+    let changes = running.take_live(&new);
+    assert_eq!(changes.live, ["limits.body_bytes = 2000"]);
+    assert_eq!(changes.at_restart, ["listen", "tls.cert_file", "log.format"]);
+    assert_eq!(running.take_live(&new).live, Vec::<String>::new());
+    assert!(SETTINGS.iter().filter(|setting| setting.is_live()).all(|setting| !setting.secret));
+}

@@ -2,6 +2,7 @@
 
 mod audit;
 mod audit_log;
+mod config;
 mod db;
 pub(crate) mod orders;
 mod products;
@@ -20,13 +21,15 @@ fn help() {
     insta::assert_snapshot!("help", shell.run("--help"));
     insta::assert_snapshot!("help_config_show", shell.run("config show --help"));
     for group in
-        ["db", "config", "user", "product", "order", "webhook", "seed", "serve", "audit", "audit-log", "completions"]
+        ["db", "config", "user", "product", "order", "webhook", "seed", "serve", "audit", "audit-log", "completions",
+         "man"]
     {
         insta::assert_snapshot!(format!("help_{group}"), plain(format!("{group} --help")));
     }
     for (group, command) in [
         ("db", "backup"),
         ("db", "restore"),
+        ("config", "init"),
         ("user", "add"),
         ("user", "token"),
         ("product", "add"),
@@ -134,7 +137,10 @@ fn completions_need_no_valid_settings() {
     for name in ["bash", "zsh", "fish"] {
         let output = shell.output(&format!("completions {name}"));
         assert!(output.status.success());
-        assert!(String::from_utf8(output.stdout).unwrap().contains("migrate"), "{name}");
+        let script = String::from_utf8(output.stdout).unwrap();
+        for word in ["migrate", "init", "man"] {
+            assert!(script.contains(word), "{name}: {word}");
+        }
     }
 }
 

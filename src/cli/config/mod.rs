@@ -1,8 +1,13 @@
-//! `preorder config`: what the settings are, and where each comes from.
+//! `preorder config`: what the settings are, where each comes from, what is wrong with them, and a file to begin with.
+
+mod check;
+mod init;
 
 use serde::Serialize;
 use serde_json::Value as Json;
 
+pub(super) use self::check::check;
+pub(super) use self::init::init;
 use super::context::Context;
 use super::failure::Failure;
 use super::output::{Items, Table};
@@ -13,19 +18,10 @@ use crate::config::{Entry, Settings};
 pub(super) enum Args {
     /// Show every setting, its effective value and where it comes from; secrets are hidden.
     Show,
-    /// Say whether the settings are valid.
+    /// Find every mistake in the settings, and in the files and folders that they name; exit 1 when there is one.
     Check,
-}
-
-/// Runs it. The settings were read and found valid before.
-///
-/// # Errors
-/// When stdout can't be written.
-pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
-    match args {
-        Args::Show => show(context),
-        Args::Check => context.output().answer(&serde_json::json!({ "ok": true }), || "The settings are valid."),
-    }
+    /// Write a settings file with every setting, what it does and its default, all commented out.
+    Init(init::Args),
 }
 
 /// One setting, as programs see it.
@@ -58,7 +54,11 @@ impl From<Entry<'_>> for SettingView {
     }
 }
 
-fn show(context: &Context) -> Result<(), Failure> {
+/// Shows every setting. They were read and found valid before.
+///
+/// # Errors
+/// When stdout can't be written.
+pub(super) fn show(context: &Context) -> Result<(), Failure> {
     let items: Vec<SettingView> = context.settings().entries().map(SettingView::from).collect();
     context.output().answer(&Items { items }, || table(context.settings()))
 }
