@@ -11,6 +11,7 @@
 
 mod audit;
 mod concerns;
+pub mod doc;
 mod follows;
 pub mod http;
 mod likes;

@@ -15,6 +15,7 @@ mod failure;
 mod hints;
 mod loadtest;
 mod logging;
+mod openapi;
 mod order;
 mod output;
 mod password;
@@ -97,6 +98,8 @@ enum Command {
     /// Show and check the settings.
     #[command(subcommand)]
     Config(config::Args),
+    /// Print the description of the API: OpenAPI 3.1, in JSON.
+    Openapi,
     /// Print the completion script of a shell.
     Completions(completions::Args),
 }
@@ -123,6 +126,7 @@ impl Command {
             Self::Audit => until_interrupted(audit::run(context)).await,
             Self::Db(args) => until_interrupted(db::run(args, context)).await,
             Self::Config(args) => config::run(&args, context),
+            Self::Openapi => openapi::run(),
             Self::Completions(args) => completions::run(&args),
         }
     }
@@ -150,9 +154,11 @@ fn command(typed: &ArgMatches) -> String {
 }
 
 fn run(cli: Cli) -> Result<(), Failure> {
-    // A completion script must not depend on settings that somebody is still writing.
-    if let Command::Completions(args) = &cli.command {
-        return completions::run(args);
+    // What is the same whatever the settings are must not depend on settings that somebody is still writing.
+    match &cli.command {
+        Command::Completions(args) => return completions::run(args),
+        Command::Openapi => return openapi::run(),
+        _ => {}
     }
     let mut flags = cli.command.flags();
     flags.extend(cli.global.db.map(|value| Flag { name: "--db", key: "db", value }));

@@ -29,7 +29,7 @@ use crate::config::Limits;
 use crate::http::{
     ForPeople, HttpError, Judge, Known, Language, Meter, RequestId, SESSION_COOKIE, Verified, Visitor, cookie, problem,
 };
-use crate::kernel::error::{Error, Kind, Text};
+use crate::kernel::error::{Error, Kind};
 use crate::kernel::ids::UserId;
 use crate::users::Users;
 
@@ -152,15 +152,7 @@ impl Door {
             Ok(Ok(Ok(response))) => return response,
             Ok(Ok(Err(never))) => match never {},
             Ok(Err(_)) => Error::internal("a handler panicked; see the panic's own message"),
-            Err(_) => {
-                let detail = Text::fixed(
-                    "The request took too long. A purchase may have been carried out all the same: look at /purchases, or \
-                     repeat it with the same Idempotency-Key.",
-                    "요청 처리 시간이 초과되었습니다. 주문은 처리되었을 수 있으니 /purchases를 확인하거나 같은 \
-                     Idempotency-Key로 다시 요청하세요.",
-                );
-                Error::new(Kind::Busy, "timeout", detail).retry_after_s(1)
-            }
+            Err(_) => problem::too_slow(),
         };
         HttpError::from(error).into_response()
     }

@@ -6,9 +6,11 @@
 
 mod auth;
 mod body;
+mod describe;
 pub mod events;
 mod idempotency;
 mod language;
+mod operation;
 mod origin;
 mod page;
 mod params;
@@ -17,12 +19,15 @@ pub mod problem;
 mod refusal;
 mod request_id;
 mod routes;
+pub mod shape;
 mod traffic;
 
 pub use auth::{Admin, Asker, Buyer, Caller, Judge, Known, Verified};
 pub use body::{FormBody, Json, JsonOrForm};
+pub use describe::Document;
 pub use idempotency::IdempotencyKey;
 pub use language::Language;
+pub use operation::Operation;
 pub use origin::OwnSite;
 pub use page::PageView;
 pub use params::{InPath, PageQuery, Path, Query, number};

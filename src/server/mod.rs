@@ -3,6 +3,7 @@
 //! The loop is hyper's HTTP/1 by hand rather than `axum::serve`, which has no time limit for a request's head, does not
 //! set `TCP_NODELAY` and accepts connections without end.
 
+mod doc;
 mod people;
 mod stall;
 
@@ -26,7 +27,9 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use utoipa::ToSchema;
 
+pub use self::doc::document;
 use self::people::People;
 use self::stall::StallGuard;
 use crate::app::App;
@@ -82,7 +85,7 @@ pub fn rooms(app: &App, targets: &Targets) -> Routes {
     rooms
         .into_iter()
         .filter(|(target, _)| targets.contains(*target))
-        .fold(probes(app.db.clone()), |served, (_, room)| served.merge(room))
+        .fold(probes(app.db.clone()).merge(doc::routes(targets)), |served, (_, room)| served.merge(room))
 }
 
 /// Puts the door in front of `rooms`.
@@ -105,8 +108,10 @@ fn probes(db: Db) -> Routes {
     Routes::new().get("/healthz", healthz).get("/readyz", readyz).with_state(db)
 }
 
-#[derive(Serialize)]
+/// That all is well.
+#[derive(Serialize, ToSchema)]
 struct Health {
+    #[schema(schema_with = doc::ok)]
     status: &'static str,
 }
 
@@ -124,9 +129,13 @@ async fn readyz(State(db): State<Db>) -> Result<Json<Health>, HttpError> {
     };
     answered.map(|_| Json(Health { status: "ok" })).map_err(|error| {
         let why = error.parts().internal.clone().unwrap_or_else(|| error.to_string());
-        let detail = Text::fixed("The database does not answer.", "데이터베이스가 응답하지 않습니다.");
-        Error::new(Kind::Busy, "not_ready", detail).because(why).retry_after_s(1).into()
+        not_ready().because(why).into()
     })
+}
+
+fn not_ready() -> Error {
+    let detail = Text::fixed("The database does not answer.", "데이터베이스가 응답하지 않습니다.");
+    Error::new(Kind::Busy, "not_ready", detail).retry_after_s(1)
 }
 
 /// Runs a server with the tasks that keep `app` up to date.

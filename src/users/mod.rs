@@ -8,6 +8,7 @@
 //! `visits` is for people who come with a browser; `oversight` for whoever looks after their accounts; `profile` and `images` are what others see; `tidy` forgets what is over.
 
 mod codes;
+pub mod doc;
 pub mod http;
 mod images;
 mod mail;

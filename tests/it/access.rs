@@ -30,6 +30,7 @@ const ACCESS: &str = r#"
 route                                     owner other admin nobody blocked  body
 
 GET    /healthz                             200   200   200    200     200
+GET    /openapi.json                        200   200   200    200     200
 GET    /readyz                              200   200   200    200     200
 
 POST   /users/signup                        201   201   201    201     201  {"name": "Ann", "email": "$new@example.com", "password": "$password"}

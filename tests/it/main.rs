@@ -28,6 +28,7 @@ mod ledger;
 mod mail;
 mod newsfeed;
 mod newsfeed_stream;
+mod openapi;
 mod overload;
 mod pages;
 mod payments;
