@@ -7,6 +7,7 @@
 mod auth;
 mod body;
 mod describe;
+mod encoding;
 pub mod events;
 mod idempotency;
 mod language;
@@ -25,6 +26,7 @@ mod traffic;
 pub use auth::{Admin, Asker, Buyer, Caller, Judge, Known, Verified};
 pub use body::{FormBody, Json, JsonOrForm};
 pub use describe::Document;
+pub use encoding::takes_gzip;
 pub use idempotency::IdempotencyKey;
 pub use language::Language;
 pub use operation::Operation;

@@ -4,6 +4,7 @@
 //! set `TCP_NODELAY` and accepts connections without end.
 
 mod doc;
+mod docs;
 mod people;
 mod stall;
 
@@ -85,7 +86,9 @@ pub fn rooms(app: &App, targets: &Targets) -> Routes {
     rooms
         .into_iter()
         .filter(|(target, _)| targets.contains(*target))
-        .fold(probes(app.db.clone()).merge(doc::routes(targets)), |served, (_, room)| served.merge(room))
+        .fold(probes(app.db.clone()).merge(doc::routes(targets)).merge(docs::routes()), |served, (_, room)| {
+            served.merge(room)
+        })
 }
 
 /// Puts the door in front of `rooms`.

@@ -1,13 +1,16 @@
 //! The description of the API: that it is whole, and that it is what the program says wherever it is asked.
 
 use std::collections::BTreeSet;
+use std::io::Read as _;
 
 use preorder::http::Route;
 use preorder::server;
 use preorder::target::{Target, Targets};
+use reqwest::Method;
 use serde_json::Value;
 
-use crate::support::{Shell, TestApp};
+use crate::support::chromium::{Looks, Window};
+use crate::support::{Shell, TestApp, reservation};
 
 /// The routes that a document describes, as `GET /products/{id}`.
 fn described(document: &Value) -> BTreeSet<String> {
@@ -27,7 +30,8 @@ fn served(app: &TestApp, targets: &Targets) -> BTreeSet<String> {
         server::rooms(&app.app, &"users".parse().unwrap()).list().iter().map(Route::to_string).collect();
     let for_people: BTreeSet<_> = pages.list().iter().map(Route::to_string).filter(|it| !probes.contains(it)).collect();
     let rooms = server::rooms(&app.app, targets);
-    rooms.list().iter().map(Route::to_string).filter(|route| !for_people.contains(route)).collect()
+    let is_for_programs = |route: &String| !for_people.contains(route) && !route.starts_with("GET /docs");
+    rooms.list().iter().map(Route::to_string).filter(is_for_programs).collect()
 }
 
 #[tokio::test]
@@ -51,4 +55,57 @@ async fn the_server_and_the_command_line_give_the_same_description() {
     assert_eq!(printed, served);
     served["info"]["version"] = "[version]".into();
     insta::assert_json_snapshot!("document", served);
+}
+
+#[tokio::test]
+async fn the_page_shows_every_route_and_tries_one_with_nothing_but_its_own_files() {
+    let app = TestApp::start().await;
+    app.sell(reservation("100", 10)).await;
+    for dark in [false, true] {
+        let Some(window) = Window::open(&app, Looks { dark, ..Looks::default() }).await else { return };
+        window.go("/docs").await;
+        window.find("#operations-server-isAlive").await;
+        let shown = window.run("return document.querySelectorAll('.opblock').length").await;
+        assert_eq!(shown, described(&server::document(&Targets::all())).len());
+        assert_eq!(window.run("return document.documentElement.matches('.dark-mode')").await, dark);
+        window.picture(if dark { "docs-dark" } else { "docs-light" }).await;
+
+        window.click("#operations-stock-showStock .opblock-summary-control").await;
+        window.click("#operations-stock-showStock .try-out__btn").await;
+        window.click("#operations-stock-showStock [placeholder='productId']").await;
+        window.keys("100").await;
+        window.click("#operations-stock-showStock .execute").await;
+        window.find("#operations-stock-showStock .live-responses-table").await;
+        window.sees("\"available\": 10").await;
+
+        let elsewhere = "return performance.getEntriesByType('resource').map(it => it.name).filter(it => \
+                         !it.startsWith(location.origin + '/') && !it.startsWith('data:'))";
+        assert_eq!(window.run(elsewhere).await, serde_json::json!([]));
+    }
+}
+
+#[tokio::test]
+async fn the_pages_files_come_packed_or_not() {
+    let app = TestApp::start().await;
+    let page = app.anonymous().get("/docs").await;
+    let policy = page.header("content-security-policy").to_owned();
+    assert!(policy.contains("script-src 'self';") && !policy.contains("unsafe"), "{policy}");
+    for (file, kind) in
+        [("swagger-ui-bundle.js", "text/javascript"), ("swagger-ui.css", "text/css"), ("docs.js", "text/javascript")]
+    {
+        let asker = app.anonymous();
+        let request = asker.request(Method::GET, &format!("/docs/{file}"));
+        let plain = request.try_clone().unwrap().send().await.unwrap();
+        assert!(plain.headers()["content-type"].to_str().unwrap().starts_with(kind), "{file}");
+        assert!(!plain.headers().contains_key("content-encoding"));
+        let plain = plain.bytes().await.unwrap();
+        let packed = request.header("accept-encoding", "gzip").send().await.unwrap();
+        if packed.headers().contains_key("content-encoding") {
+            let packed = packed.bytes().await.unwrap();
+            let mut unpacked = Vec::new();
+            flate2::read::GzDecoder::new(&*packed).read_to_end(&mut unpacked).unwrap();
+            assert!(packed.len() < plain.len() / 2 && unpacked == plain, "{file}");
+        }
+    }
+    app.anonymous().get("/docs/page.html").await.refused(404, "not_found");
 }
