@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 use utoipa::openapi::schema::Schema;
 
-use super::http::{CommentBody, CommentView, FollowView, LikeView, PersonView, PostBody, PostChange, PostView};
+use super::http::{
+    CommentBody, CommentChange, CommentView, FollowView, LikeView, PersonView, PostBody, PostChange, PostView,
+};
 use super::rules::{
     COMMENT_CHARS_MAX, CONTENT_CHARS_MAX, TITLE_CHARS_MAX, cannot_follow_self, comment_not_found, not_the_author,
     post_not_found,
@@ -29,6 +31,10 @@ pub(super) fn content_or_null() -> Schema {
 
 pub(super) fn comment() -> Schema {
     shape::text(1, COMMENT_CHARS_MAX)
+}
+
+pub(super) fn comment_or_null() -> Schema {
+    shape::or_null(comment())
 }
 
 /// Describes this room's routes.
@@ -95,7 +101,8 @@ fn posts() -> Vec<Operation> {
             .says("Texts are trimmed first. Every fault is told at once.")
             .for_user()
             .takes::<PostBody>(&words)
-            .gives::<PostView>(201, "The post.", &post()),
+            .gives::<PostView>(201, "The post.", &post())
+            .leads_to(&["showPost", "changePost", "likePost", "writeComment", "deletePost"], "id"),
         Operation::get("/activity/posts/liked", "listLikedPosts", "Lists the posts that the asker likes")
             .for_user()
             .gives_page::<PostView>("A part of the posts.", &post()),
@@ -121,6 +128,7 @@ fn posts() -> Vec<Operation> {
             .for_user()
             .takes::<CommentBody>(&json!({ "content": "Lucky you." }))
             .gives::<CommentView>(201, "The comment.", &a_comment())
+            .leads_to(&["changeComment", "likeComment", "deleteComment"], "id")
             .refuses(comment_not_found()),
         of_post(Operation::get("/activity/posts/{id}/comments", "listComments", "Lists a post's comments"))
             .may_sign_in()
@@ -137,9 +145,9 @@ fn comments() -> Vec<Operation> {
             .for_user()
             .gives_page::<CommentView>("A part of the comments.", &a_comment()),
         of_comment(Operation::patch("/activity/comments/{id}", "changeComment", "Changes a comment"))
-            .says("The author or an admin.")
+            .says("The author or an admin. What is left out, or `null`, stays as it is.")
             .for_user()
-            .takes::<CommentBody>(&json!({ "content": "Lucky you!" }))
+            .takes::<CommentChange>(&json!({ "content": "Lucky you!" }))
             .gives::<CommentView>(200, "The comment as it is now.", &a_comment())
             .refuses(not_the_author()),
         of_comment(Operation::delete("/activity/comments/{id}", "deleteComment", "Deletes a comment"))

@@ -198,12 +198,20 @@ pub(super) struct PostChange {
     content: Option<String>,
 }
 
-/// A comment's text.
+/// A new comment.
 #[derive(Debug, Deserialize, ToSchema)]
-#[schema(as = CommentText)]
+#[schema(as = NewComment)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CommentBody {
     #[schema(required, schema_with = doc::comment)]
+    content: Option<String>,
+}
+
+/// What shall change in a comment.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CommentChange {
+    #[schema(schema_with = doc::comment_or_null)]
     content: Option<String>,
 }
 
@@ -321,9 +329,9 @@ async fn edit_comment(
     State(activity): Room,
     Buyer(actor): Buyer,
     Path(id): Path<CommentId>,
-    Json(body): Json<CommentBody>,
+    Json(change): Json<CommentChange>,
 ) -> Answer<CommentView> {
-    Ok(Json(activity.edit_comment(actor, id, body.content.as_deref()).await?.into()))
+    Ok(Json(activity.edit_comment(actor, id, change.content.as_deref()).await?.into()))
 }
 
 /// Deletes a comment.

@@ -117,10 +117,27 @@ impl Document {
         reference
     }
 
+    /// Leaves out links to what another process serves.
+    fn cut_links(&mut self) {
+        let operations = |paths: &Map<String, Value>| {
+            let methods = paths.values().filter_map(Value::as_object).flat_map(Map::values);
+            methods.filter_map(|operation| operation["operationId"].as_str().map(str::to_owned)).collect::<Vec<_>>()
+        };
+        let known = operations(&self.paths);
+        for operation in self.paths.values_mut().filter_map(Value::as_object_mut).flat_map(Map::values_mut) {
+            for response in operation["responses"].as_object_mut().into_iter().flat_map(Map::values_mut) {
+                if let Some(links) = response.get_mut("links").and_then(Value::as_object_mut) {
+                    links.retain(|name, _| known.contains(name));
+                }
+            }
+        }
+    }
+
     /// The whole document.
     #[must_use]
     pub fn finish(mut self, title: &str, version: &str, description: &str) -> Value {
         self.schemas.insert("Problem".to_owned(), problem::schema());
+        self.cut_links();
         json!({
             "openapi": OPENAPI,
             "info": { "title": title, "version": version, "description": description, "license": { "name": "MIT", "identifier": "MIT" } },

@@ -292,6 +292,16 @@ impl Operation {
         self
     }
 
+    /// The id in its good answers is what other operations call `parameter`.
+    #[must_use]
+    pub fn leads_to(mut self, operations: &[&str], parameter: &str) -> Self {
+        for operation in operations {
+            let link = json!({ "operationId": operation, "parameters": { parameter: "$response.body#/id" } });
+            self.each_answer(|answer| answer["links"][operation] = link.clone());
+        }
+        self
+    }
+
     fn each_answer(&mut self, change: impl FnMut(&mut Value)) {
         self.answers.values_mut().for_each(change);
     }

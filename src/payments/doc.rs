@@ -51,20 +51,24 @@ fn pre_order() -> Operation {
     let operation = Operation::post(PRE_ORDER, "preOrder", "Buys a reservation product in one call").says(
         "Takes the units, charges and settles. A refusal that names an `orderId` is about an order that was cancelled.",
     );
-    let refusals = [
-        Refusal::Unpaid(ORDER, Failure::Declined),
-        Refusal::Unpaid(ORDER, Failure::Abandoned),
-        Refusal::HoldExpired(ORDER),
-        Refusal::Resolved(ORDER, State::Cancelled),
-        Refusal::Resolved(ORDER, State::Refunded),
-    ];
-    refusing(entry(operation, State::Completed), refusals)
+    refusing(entry(operation, State::Completed), unpaid()).leads_to(&["showPurchase", "refundPurchase"], "orderId")
 }
 
 fn enter() -> Operation {
     let operation = Operation::post(ENTER, "enterPayment", "Takes units and waits for the payment")
         .says("Either type of product. The units are held until `expiresAt`, for this buyer alone.");
-    entry(operation, State::Held)
+    entry(operation, State::Held).leads_to(&["confirmPayment", "cancelPayment", "showPurchase"], "orderId")
+}
+
+/// How a charge can end otherwise than with a completed order.
+fn unpaid() -> [Refusal; 5] {
+    [
+        Refusal::Unpaid(ORDER, Failure::Declined),
+        Refusal::Unpaid(ORDER, Failure::Abandoned),
+        Refusal::HoldExpired(ORDER),
+        Refusal::Resolved(ORDER, State::Cancelled),
+        Refusal::Resolved(ORDER, State::Refunded),
+    ]
 }
 
 /// What the end of a held order takes, and how it is refused.
@@ -81,14 +85,7 @@ fn confirm() -> Operation {
     let operation =
         Operation::post("/payments/{orderId}/confirm", "confirmPayment", "Charges a held order and settles it")
             .says("A repeat returns the first resolution.");
-    let refusals = [
-        Refusal::Unpaid(ORDER, Failure::Declined),
-        Refusal::Unpaid(ORDER, Failure::Abandoned),
-        Refusal::HoldExpired(ORDER),
-        Refusal::Resolved(ORDER, State::Cancelled),
-        Refusal::Resolved(ORDER, State::Refunded),
-    ];
-    refusing(ending(operation, State::Completed), refusals)
+    refusing(ending(operation, State::Completed), unpaid())
 }
 
 fn cancel() -> Operation {

@@ -103,6 +103,8 @@ fn add() -> Operation {
         .for_admin()
         .takes::<NewProductBody>(&draft)
         .gives::<ProductView>(201, "The product is on sale.", &product())
+        .leads_to(&["showProduct", "changeProduct", "showStockOfProduct", "deleteProduct"], "id")
+        .leads_to(&["showStock", "adjustStock", "listMovements"], "productId")
         .refuses(product_exists())
 }
 

@@ -55,10 +55,9 @@ pub(crate) fn order(state: State) -> Value {
     let paid = matches!(state, State::Completed | State::Refunded);
     let closed = matches!(state, State::Cancelled | State::Refunded);
     let status = match state {
-        State::Held => "pending",
-        State::Completed => "paid",
-        State::Refunded => "refunded",
-        State::Cancelled => "none",
+        State::Held | State::Cancelled => PaymentStatus::Unpaid,
+        State::Completed => PaymentStatus::Paid,
+        State::Refunded => PaymentStatus::Refunded,
     };
     let mut order = json!({
         "id": ORDER.to_string(),
@@ -71,7 +70,7 @@ pub(crate) fn order(state: State) -> Value {
         "payment": {
             "provider": "simulated",
             "reference": paid.then_some("sim-7f3a"),
-            "status": status,
+            "status": status.as_str(),
         },
     });
     for (name, is_there, at) in [

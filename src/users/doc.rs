@@ -104,6 +104,8 @@ fn signing_up() -> Vec<Operation> {
             .says("Texts are trimmed first. Every fault is told at once.")
             .takes::<SignUp>(&asks)
             .gives::<UserView>(201, "The account was made.", &user(true))
+            .leads_to(&["showUser"], "id")
+            .leads_to(&["follow"], "userId")
             .refuses(rules::email_not_verified())
             .refuses(rules::email_taken())
             .refuses(login_busy()),

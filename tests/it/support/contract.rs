@@ -43,16 +43,17 @@ fn codes(document: &Value, response: &Value) -> BTreeSet<String> {
     codes.as_array().into_iter().flatten().map(|code| code.as_str().unwrap().to_owned()).collect()
 }
 
-/// The route of a request, the one with the fewest names in its path; `None` when it is not for programs.
+/// The route of a request: of the path with the fewest names, as the router has it. `None` when there is none for programs.
 fn described(method: &str, path: &str) -> Option<&'static Described> {
     let asked: Vec<_> = path.split('/').collect();
-    let fits = |route: &&Described| {
-        route.method == method
-            && route.segments.len() == asked.len()
-            && route.segments.iter().zip(&asked).all(|(segment, word)| segment.starts_with('{') || segment == word)
+    let is_name = |segment: &String| segment.starts_with('{');
+    let fits = |segment: &String, word: &str| if is_name(segment) { !word.is_empty() } else { segment == word };
+    let leads = |route: &&Described| {
+        route.segments.len() == asked.len() && route.segments.iter().zip(&asked).all(|(it, word)| fits(it, word))
     };
-    let names = |route: &&Described| route.segments.iter().filter(|segment| segment.starts_with('{')).count();
-    DESCRIBED.iter().filter(fits).min_by_key(names)
+    let names = |route: &&Described| route.segments.iter().filter(|segment| is_name(segment)).count();
+    let found = DESCRIBED.iter().filter(leads).min_by_key(names)?;
+    DESCRIBED.iter().find(|route| route.segments == found.segments && route.method == method)
 }
 
 /// Fails when the description does not know of such an answer.
