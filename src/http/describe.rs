@@ -17,7 +17,7 @@ use crate::kernel::error::{Error, Kind};
 use crate::kernel::page::{LIMIT_DEFAULT, LIMIT_MAX};
 
 /// The version of OpenAPI.
-const OPENAPI: &str = "3.1.1";
+pub const OPENAPI: &str = "3.1.1";
 
 /// A description in the making.
 pub struct Document {

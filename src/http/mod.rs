@@ -25,7 +25,7 @@ mod traffic;
 
 pub use auth::{Admin, Asker, Buyer, Caller, Judge, Known, Verified};
 pub use body::{FormBody, Json, JsonOrForm};
-pub use describe::Document;
+pub use describe::{Document, OPENAPI};
 pub use encoding::takes_gzip;
 pub use idempotency::IdempotencyKey;
 pub use language::Language;

@@ -260,6 +260,12 @@ impl Operation {
         })
     }
 
+    /// It answers with a JSON object that is described elsewhere, such as `example`.
+    #[must_use]
+    pub fn gives_any(self, status: u16, description: &str, example: &Value) -> Self {
+        self.answer(status, description, JSON, &json!({ "schema": { "type": "object" }, "example": example }))
+    }
+
     /// It answers with a stream of server-sent events, such as `example`; the data of each is a `V`.
     #[must_use]
     pub fn streams<V: ToSchema>(mut self, description: &str, example: &str) -> Self {

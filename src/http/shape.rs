@@ -136,12 +136,6 @@ pub fn or_null(shape: Schema) -> Schema {
     Schema::Object(object)
 }
 
-/// Any object.
-#[must_use]
-pub fn any_object() -> Schema {
-    of(Type::Object).into()
-}
-
 /// `null` alone.
 #[must_use]
 pub fn null() -> Schema {

@@ -39,6 +39,7 @@ mod race;
 mod rehearsal;
 mod resume;
 mod s3;
+mod schemathesis;
 mod seeding;
 mod serve;
 mod server;

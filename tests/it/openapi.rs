@@ -1,7 +1,9 @@
 //! The description of the API: that it is whole, and that it is what the program says wherever it is asked.
 
 use std::collections::BTreeSet;
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
+use std::path::Path;
+use std::process::{Command, Stdio};
 
 use preorder::http::Route;
 use preorder::server;
@@ -10,7 +12,7 @@ use reqwest::Method;
 use serde_json::Value;
 
 use crate::support::chromium::{Looks, Window};
-use crate::support::{Shell, TestApp, reservation};
+use crate::support::{PYTHON, Shell, TestApp, not_tested, reservation};
 
 /// The routes that a document describes, as `GET /products/{id}`.
 fn described(document: &Value) -> BTreeSet<String> {
@@ -55,6 +57,27 @@ async fn the_server_and_the_command_line_give_the_same_description() {
     assert_eq!(printed, served);
     served["info"]["version"] = "[version]".into();
     insta::assert_json_snapshot!("document", served);
+}
+
+#[test]
+fn the_description_is_openapi_and_its_examples_are_what_it_says() {
+    if !Path::new(PYTHON).exists() {
+        not_tested(&format!("the description is not checked: {PYTHON} is missing; '.ci/run' installs it"));
+        return;
+    }
+    let mut targets: Vec<Targets> = Target::ALL.into_iter().map(|target| target.as_str().parse().unwrap()).collect();
+    targets.push(Targets::all());
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/servers/description.py");
+    for targets in targets {
+        let mut checker = Command::new(PYTHON);
+        let mut checker =
+            checker.arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        checker.stdin.take().unwrap().write_all(server::document(&targets).to_string().as_bytes()).unwrap();
+        let told = checker.wait_with_output().unwrap();
+        assert!(told.status.success(), "{targets}: {}", String::from_utf8_lossy(&told.stderr));
+        let examples: usize = String::from_utf8(told.stdout).unwrap().trim().parse().unwrap();
+        assert!(examples > 5, "{targets}: only {examples} examples were checked");
+    }
 }
 
 #[tokio::test]

@@ -33,7 +33,7 @@ use tokio::task::JoinHandle;
 
 pub(crate) use self::browser::{Browser, Seen};
 pub(crate) use self::community::*;
-pub(crate) use self::servers::{OtherServer, not_tested};
+pub(crate) use self::servers::{OtherServer, PYTHON, not_tested};
 pub(crate) use self::shell::{Serving, Shell, hidden, seen};
 pub(crate) use self::shop::*;
 
