@@ -76,11 +76,11 @@ fn a_comment() -> Value {
 }
 
 fn of_post(operation: Operation) -> Operation {
-    operation.path("id", shape::row_id(), "The post's number.").refuses(post_not_found())
+    operation.path("id", &shape::row_id(), "The post's number.").refuses(post_not_found())
 }
 
 fn of_comment(operation: Operation) -> Operation {
-    operation.path("id", shape::row_id(), "The comment's number.").refuses(comment_not_found())
+    operation.path("id", &shape::row_id(), "The comment's number.").refuses(comment_not_found())
 }
 
 fn like(operation: Operation, liked: bool) -> Operation {
@@ -168,7 +168,7 @@ fn follows() -> Vec<Operation> {
         operation
             .says("Doing it twice changes nothing more.")
             .for_user()
-            .path("userId", shape::row_id(), "The user's number.")
+            .path("userId", &shape::row_id(), "The user's number.")
             .gives::<FollowView>(
                 200,
                 "How it is now.",
@@ -181,7 +181,7 @@ fn follows() -> Vec<Operation> {
         Operation::get(path, id, summary)
             .says("The asker's, or those of the user in the query, for which nobody has to sign in.")
             .for_user_or_query()
-            .query("userId", shape::row_id(), "Another user's number.")
+            .query("userId", &shape::row_id(), "Another user's number.")
             .gives_page::<PersonView>("A part of the users.", &person())
             .refuses(user_not_found())
     };

@@ -151,23 +151,23 @@ impl Operation {
 
     /// A value in the path.
     #[must_use]
-    pub fn path(self, name: &str, shape: Schema, description: &str) -> Self {
+    pub fn path(self, name: &str, shape: &Schema, description: &str) -> Self {
         self.parameter("path", name, true, shape, description)
     }
 
     /// A value in the query, which may be left out.
     #[must_use]
-    pub fn query(self, name: &str, shape: Schema, description: &str) -> Self {
+    pub fn query(self, name: &str, shape: &Schema, description: &str) -> Self {
         self.parameter("query", name, false, shape, description)
     }
 
     /// A header, which may be left out.
     #[must_use]
-    pub fn header(self, name: &str, shape: Schema, description: &str) -> Self {
+    pub fn header(self, name: &str, shape: &Schema, description: &str) -> Self {
         self.parameter("header", name, false, shape, description)
     }
 
-    fn parameter(mut self, place: &str, name: &str, required: bool, shape: Schema, description: &str) -> Self {
+    fn parameter(mut self, place: &str, name: &str, required: bool, shape: &Schema, description: &str) -> Self {
         self.parameters.push(
             json!({ "name": name, "in": place, "required": required, "description": description, "schema": shape }),
         );
@@ -176,7 +176,7 @@ impl Operation {
 
     /// A query parameter that may be given many times.
     #[must_use]
-    pub fn query_list(mut self, name: &str, items: Schema, max: usize, description: &str) -> Self {
+    pub fn query_list(mut self, name: &str, items: &Schema, max: usize, description: &str) -> Self {
         let schema = json!({ "type": "array", "items": items, "maxItems": max });
         self.parameters.push(
             json!({ "name": name, "in": "query", "required": false, "description": description, "schema": schema }),

@@ -19,8 +19,8 @@ pub fn describe(document: &mut Document) {
     let feed = Operation::get("/newsfeeds", "showFeed", "Shows posts")
         .says("Everybody's, for everybody; or, for who is signed in, those of the users whom they follow.")
         .for_user_or_query()
-        .query("type", shape::first_of(&TYPES), "Whose posts.")
-        .query("sort", shape::first_of(&SORTS), "The newest, or the most liked, first.")
+        .query("type", &shape::first_of(&TYPES), "Whose posts.")
+        .query("sort", &shape::first_of(&SORTS), "The newest, or the most liked, first.")
         .gives_page::<PostView>("A part of the feed.", &post());
     let view = |path, id, summary| {
         Operation::get(path, id, summary)
@@ -34,7 +34,7 @@ pub fn describe(document: &mut Document) {
              `missed`, when more happened since `Last-Event-ID` than is told: the lists have it. The stream has no end.",
         )
         .for_user()
-        .header("Last-Event-ID", shape::number(0, i64::MAX), "The `id` of the last event that was seen.")
+        .header("Last-Event-ID", &shape::number(0, i64::MAX), "The `id` of the last event that was seen.")
         .checks()
         .streams::<EventView>(
             "The stream.",

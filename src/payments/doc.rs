@@ -75,7 +75,7 @@ fn unpaid() -> [Refusal; 5] {
 fn ending(operation: Operation, then: State) -> Operation {
     let operation = operation
         .for_user()
-        .path("orderId", shape::uuid(), "The order's id.")
+        .path("orderId", &shape::uuid(), "The order's id.")
         .gives::<OrderView>(200, "The order as it is now.", &order(then))
         .replayable();
     refusing(operation, [Refusal::OrderNotFound, Refusal::KeyMismatch, Refusal::InProgress(ORDER)])

@@ -88,7 +88,7 @@ fn list() -> Operation {
     let types: Vec<_> = std::iter::once(ALL).chain(Kind::WORDS.iter().copied()).collect();
     Operation::get("/products", "listProducts", "Lists the catalogue")
         .says("By id.")
-        .query("type", shape::first_of(&types), "Products of one type only.")
+        .query("type", &shape::first_of(&types), "Products of one type only.")
         .gives_page::<ProductView>("A part of the catalogue.", &product())
 }
 
@@ -110,7 +110,7 @@ fn add() -> Operation {
 
 fn show() -> Operation {
     Operation::get("/products/{id}", "showProduct", "Shows a product")
-        .path("id", shape::product_id(), "The product's id.")
+        .path("id", &shape::product_id(), "The product's id.")
         .gives::<ProductView>(200, "The product.", &product())
         .refuses(Error::from(Refusal::ProductNotFound))
 }
@@ -122,7 +122,7 @@ fn edit() -> Operation {
              price and their hold. {WINDOW}"
         ))
         .for_admin()
-        .path("id", shape::product_id(), "The product's id.")
+        .path("id", &shape::product_id(), "The product's id.")
         .takes::<ChangeBody>(&json!({ "price": 1_490_000, "closesAt": null }))
         .gives::<ProductView>(200, "The product as it is now.", &product())
         .refuses(Error::from(Refusal::ProductNotFound))
@@ -133,7 +133,7 @@ fn delete() -> Operation {
     Operation::delete("/products/{id}", "deleteProduct", "Takes a product off sale for good")
         .says("Its orders stay; open holds may still be settled, completed orders refunded.")
         .for_admin()
-        .path("id", shape::product_id(), "The product's id.")
+        .path("id", &shape::product_id(), "The product's id.")
         .gives_nothing(204, "The product is gone.")
         .refuses(Error::from(Refusal::ProductNotFound))
 }

@@ -33,13 +33,13 @@ pub fn describe(document: &mut Document) {
         .gives_page::<OrderView>("A part of the orders.", &order(State::Completed));
     let show = Operation::get("/purchases/{orderId}", "showPurchase", "Shows one of the own orders")
         .for_user()
-        .path("orderId", shape::uuid(), "The order's id.")
+        .path("orderId", &shape::uuid(), "The order's id.")
         .gives::<OrderView>(200, "The order.", &order(State::Completed))
         .refuses(Error::from(Refusal::OrderNotFound));
     let cancel = Operation::post("/purchases/{orderId}/cancel", "refundPurchase", "Pays a completed order back")
         .says("Its units go back on sale. A repeat returns the first resolution.")
         .for_user()
-        .path("orderId", shape::uuid(), "The order's id.")
+        .path("orderId", &shape::uuid(), "The order's id.")
         .gives::<OrderView>(200, "The order is refunded.", &order(State::Refunded))
         .replayable()
         .refuses(Error::from(Refusal::OrderNotFound))

@@ -32,7 +32,7 @@ pub fn describe(document: &mut Document) {
     let counts = |path, name, id| {
         Operation::get(path, id, "Shows a product's counts")
             .says("Never older than the last commit by more than a second.")
-            .path(name, shape::product_id(), "The product's id.")
+            .path(name, &shape::product_id(), "The product's id.")
             .gives::<StockView>(200, "The counts.", &stock())
             .refuses(Error::from(Refusal::ProductNotFound))
     };
@@ -72,8 +72,8 @@ fn stream() -> Operation {
              that is not sold any more. With products named, their counts come first; without, every change from now on is \
              told. The stream has no end; a client that was cut off names the last event that it saw.",
         )
-        .query_list("productId", shape::product_id(), STREAMED_MAX, "The products to hear of.")
-        .header("Last-Event-ID", shape::like("^[0-9]+-[0-9]+$"), "The `id` of the last event that was seen.")
+        .query_list("productId", &shape::product_id(), STREAMED_MAX, "The products to hear of.")
+        .header("Last-Event-ID", &shape::like("^[0-9]+-[0-9]+$"), "The `id` of the last event that was seen.")
         .checks()
         .streams::<StockView>(
             "The stream.",
@@ -88,7 +88,7 @@ fn adjust() -> Operation {
     let in_use = Refusal::CannotWithdraw { stock: Stock { available: 37, held: 3, sold: 60 }, delta: -40 };
     Operation::post("/stocks/{productId}/adjustments", "adjustStock", "Restocks, or takes available units off sale")
         .for_admin()
-        .path("productId", shape::product_id(), "The product's id.")
+        .path("productId", &shape::product_id(), "The product's id.")
         .takes::<Adjustment>(&json!({ "delta": 10, "reason": "Another box came." }))
         .gives::<MovementView>(201, "The units have moved.", &movement())
         .refuses(Error::from(Refusal::ProductNotFound))
@@ -99,7 +99,7 @@ fn movements() -> Operation {
     Operation::get("/stocks/{productId}/movements", "listMovements", "Lists how a product's units moved")
         .says("The newest first. The three amounts are what a movement added to the counts.")
         .for_admin()
-        .path("productId", shape::product_id(), "The product's id.")
+        .path("productId", &shape::product_id(), "The product's id.")
         .gives_page::<MovementView>("A part of the history.", &movement())
         .refuses(Error::from(Refusal::ProductNotFound))
 }

@@ -220,12 +220,12 @@ fn others() -> Vec<Operation> {
         Operation::get("/users/{id}", "showUser", "Shows a user's profile")
             .says("The user and admins see the e-mail address too.")
             .may_sign_in()
-            .path("id", shape::row_id(), "The user's number.")
+            .path("id", &shape::row_id(), "The user's number.")
             .gives::<ProfileView>(200, "The profile.", &profile)
             .refuses(user_not_found()),
         Operation::get("/media/{name}", "showImage", "Gives a profile image")
             .says("Its name is its alone for ever, so it may be kept for as long.")
-            .path("name", shape::like("^[0-9a-f]{32}\\.(png|jpg)$"), "The image's name, as `profileImageUrl` has it.")
+            .path("name", &shape::like("^[0-9a-f]{32}\\.(png|jpg)$"), "The image's name, as `profileImageUrl` has it.")
             .gives_as(200, "The image.", &["image/png", "image/jpeg"], &shape::file())
             .refuses(image_not_found())
             .refuses(images::media_unavailable()),
