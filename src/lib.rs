@@ -30,9 +30,9 @@
 //! | [`pulse`] | how the sale goes, second by second, in memory: what the admin's board shows |
 //! | [`metrics`] | the list of metrics, and Prometheus's text of what everybody counts |
 //! | [`pages`] | the web pages, and the admin's: templates, texts and assets in the binary; parse, call one service method, render |
-//! | [`http`] | what handlers share: routes that can be listed, extractors, problem documents, pages, and the counters of traffic |
+//! | [`http`] | what handlers share: routes that can be listed, extractors, problem documents, pages, what a description of the API is made of, and the counters of traffic |
 //! | [`gateway`] | the door: authentication, rate limits, request ids, errors in the reader's language, a count of each answer |
-//! | [`server`] | the rooms behind the door, and the accept loop with its limits |
+//! | [`server`] | the rooms behind the door, their description (OpenAPI) and the page that shows it, and the accept loop with its limits |
 //! | [`app`] | the composition root: settings in, services out |
 //! | [`config`], [`target`] | the documented settings; which rooms a process serves |
 //! | [`seed`] | products and users to begin with, and generated ones; pure |
@@ -40,7 +40,8 @@
 //! | [`cli`] | one file for each subcommand; `output.rs` is the only printer |
 //!
 //! Inside a room a file has the same name everywhere: `model.rs`, `rules.rs` (pure), `store.rs` (SQL), `service.rs` (use
-//! cases: what every face calls), `http.rs` (routes, request and response types, handlers).
+//! cases: what every face calls), `http.rs` (routes, request and response types, handlers), `doc.rs` (what the API's
+//! description says of them).
 //!
 //! # A purchase, from the socket to the disk and back
 //! ```text

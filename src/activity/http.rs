@@ -5,11 +5,15 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
+use super::doc;
 use super::model::{Comment, FollowState, LikeState, Person, Post, PostDraft};
 use super::rules::{comment_not_found, post_not_found};
 use super::service::Activity;
-use crate::http::{Asking, Buyer, Caller, HttpError, InPath, Json, PageQuery, PageView, Path, Query, Routes, number};
+use crate::http::{
+    Asking, Buyer, Caller, HttpError, InPath, Json, PageQuery, PageView, Path, Query, Routes, number, shape,
+};
 use crate::kernel::error::Error;
 use crate::kernel::ids::{CommentId, PostId, UserId};
 
@@ -62,11 +66,13 @@ impl InPath for CommentId {
 }
 
 /// A user as others see them.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Person)]
 #[serde(rename_all = "camelCase")]
 pub struct PersonView {
     id: i64,
     name: String,
+    #[schema(required)]
     profile_image_url: Option<String>,
 }
 
@@ -77,7 +83,8 @@ impl From<Person> for PersonView {
 }
 
 /// A post. `liked` comes last: the newsfeed fills it in for each reader.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Post)]
 #[serde(rename_all = "camelCase")]
 pub struct PostView {
     id: i64,
@@ -86,7 +93,9 @@ pub struct PostView {
     writer: PersonView,
     like_count: i64,
     comment_count: i64,
+    #[schema(schema_with = shape::time)]
     created_at: String,
+    #[schema(schema_with = shape::time)]
     updated_at: String,
     liked: bool,
 }
@@ -108,7 +117,8 @@ impl From<Post> for PostView {
 }
 
 /// A comment.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Comment)]
 #[serde(rename_all = "camelCase")]
 pub struct CommentView {
     id: i64,
@@ -116,7 +126,9 @@ pub struct CommentView {
     content: String,
     writer: PersonView,
     like_count: i64,
+    #[schema(schema_with = shape::time)]
     created_at: String,
+    #[schema(schema_with = shape::time)]
     updated_at: String,
     liked: bool,
 }
@@ -136,9 +148,11 @@ impl From<Comment> for CommentView {
     }
 }
 
-#[derive(Debug, Serialize)]
+/// Whether the asker likes it, and how many do.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Like)]
 #[serde(rename_all = "camelCase")]
-struct LikeView {
+pub(super) struct LikeView {
     liked: bool,
     like_count: i64,
 }
@@ -149,9 +163,11 @@ impl From<LikeState> for LikeView {
     }
 }
 
-#[derive(Debug, Serialize)]
+/// Whether the asker follows a user, and how many do.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Follow)]
 #[serde(rename_all = "camelCase")]
-struct FollowView {
+pub(super) struct FollowView {
     user_id: i64,
     following: bool,
     follower_count: i64,
@@ -163,22 +179,41 @@ impl From<FollowState> for FollowView {
     }
 }
 
-#[derive(Debug, Deserialize)]
+/// A new post.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = NewPost)]
 #[serde(deny_unknown_fields)]
-struct PostBody {
+pub(super) struct PostBody {
+    #[schema(required, schema_with = doc::title)]
     title: Option<String>,
+    #[schema(required, schema_with = doc::content)]
     content: Option<String>,
 }
 
-impl From<PostBody> for PostDraft {
-    fn from(PostBody { title, content }: PostBody) -> Self {
-        Self { title, content }
-    }
+/// What shall change in a post.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PostChange {
+    #[schema(schema_with = doc::title_or_null)]
+    title: Option<String>,
+    #[schema(schema_with = doc::content_or_null)]
+    content: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
+/// A new comment.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = NewComment)]
 #[serde(deny_unknown_fields)]
-struct CommentBody {
+pub(super) struct CommentBody {
+    #[schema(required, schema_with = doc::comment)]
+    content: Option<String>,
+}
+
+/// What shall change in a comment.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CommentChange {
+    #[schema(schema_with = doc::comment_or_null)]
     content: Option<String>,
 }
 
@@ -203,7 +238,8 @@ async fn write_post(
     Buyer(author): Buyer,
     Json(body): Json<PostBody>,
 ) -> Result<(StatusCode, Json<PostView>), HttpError> {
-    let post = activity.write_post(author.user, &body.into()).await?;
+    let PostBody { title, content } = body;
+    let post = activity.write_post(author.user, &PostDraft { title, content }).await?;
     Ok((StatusCode::CREATED, Json(post.into())))
 }
 
@@ -226,9 +262,9 @@ async fn edit_post(
     State(activity): Room,
     Asking(doer): Asking,
     Path(id): Path<PostId>,
-    Json(body): Json<PostBody>,
+    Json(PostChange { title, content }): Json<PostChange>,
 ) -> Answer<PostView> {
-    Ok(Json(activity.edit_post(doer, id, &body.into()).await?.into()))
+    Ok(Json(activity.edit_post(doer, id, &PostDraft { title, content }).await?.into()))
 }
 
 /// Deletes a post.
@@ -295,9 +331,9 @@ async fn edit_comment(
     State(activity): Room,
     Asking(doer): Asking,
     Path(id): Path<CommentId>,
-    Json(body): Json<CommentBody>,
+    Json(change): Json<CommentChange>,
 ) -> Answer<CommentView> {
-    Ok(Json(activity.edit_comment(doer, id, body.content.as_deref()).await?.into()))
+    Ok(Json(activity.edit_comment(doer, id, change.content.as_deref()).await?.into()))
 }
 
 /// Deletes a comment.

@@ -12,6 +12,7 @@
 
 mod audit;
 mod concerns;
+pub mod doc;
 mod erasure;
 mod follows;
 pub mod http;

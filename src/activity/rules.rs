@@ -81,11 +81,13 @@ pub(super) fn comment(content: Option<&str>) -> Result<String, Error> {
 /// # Errors
 /// `403 forbidden`.
 pub(super) fn may_change(actor: Actor, author: UserId) -> Result<(), Error> {
-    if actor.user == author || actor.role == Role::Admin {
-        return Ok(());
-    }
+    if actor.user == author || actor.role == Role::Admin { Ok(()) } else { Err(not_the_author()) }
+}
+
+/// Somebody else wrote it.
+pub(super) fn not_the_author() -> Error {
     let detail = Text::fixed("Only the author or an admin may do this.", "작성자나 관리자만 할 수 있습니다.");
-    Err(Error::new(Kind::Forbidden, "forbidden", detail))
+    Error::new(Kind::Forbidden, "forbidden", detail)
 }
 
 /// Nobody follows themselves.
@@ -93,11 +95,13 @@ pub(super) fn may_change(actor: Actor, author: UserId) -> Result<(), Error> {
 /// # Errors
 /// `422 cannot_follow_self`.
 pub(super) fn may_follow(follower: UserId, followee: UserId) -> Result<(), Error> {
-    if follower != followee {
-        return Ok(());
-    }
+    if follower == followee { Err(cannot_follow_self()) } else { Ok(()) }
+}
+
+/// Somebody wants to follow themselves.
+pub(super) fn cannot_follow_self() -> Error {
     let detail = Text::fixed("Nobody can follow themselves.", "자기 자신은 팔로우할 수 없습니다.");
-    Err(Error::new(Kind::Invalid, "cannot_follow_self", detail))
+    Error::new(Kind::Invalid, "cannot_follow_self", detail)
 }
 
 /// There is no such post, or it was deleted.

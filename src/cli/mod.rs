@@ -17,6 +17,7 @@ mod hints;
 mod loadtest;
 mod logging;
 mod man;
+mod openapi;
 mod order;
 mod output;
 mod password;
@@ -109,6 +110,8 @@ enum Command {
     /// Show and check the settings, and write a file of them.
     #[command(subcommand)]
     Config(config::Args),
+    /// Print the description of the API: OpenAPI 3.1, in JSON.
+    Openapi,
     /// Print the completion script of a shell.
     Completions(completions::Args),
     /// Write man pages.
@@ -141,6 +144,7 @@ impl Command {
             Self::Config(config::Args::Show) => config::show(context),
             Self::Config(config::Args::Check) => config::check(context.layers(), context.output()),
             Self::Config(config::Args::Init(args)) => config::init(&args, context.output()),
+            Self::Openapi => openapi::run(),
             Self::Completions(args) => completions::run(&args),
             Self::Man(args) => man::run(&args, context.output()),
         }
@@ -176,6 +180,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
     // These must not depend on settings that somebody is still writing.
     match &cli.command {
         Command::Completions(args) => return completions::run(args),
+        Command::Openapi => return openapi::run(),
         Command::Man(args) => return man::run(args, output),
         Command::Config(config::Args::Check) => return config::check(&layers, output),
         Command::Config(config::Args::Init(args)) => return config::init(args, output),

@@ -33,11 +33,11 @@ pub use self::proxies::Peer;
 use self::terms::{Bounds, Terms};
 use crate::config::{Config, REQUESTS};
 use crate::http::{
-    CameFrom, Connected, Counted, ForPeople, HttpError, Judge, Known, Language, Meter, OverTls, RequestId, SESSION_COOKIE,
-    Verified, Visitor, bearer, cookie, problem,
+    CameFrom, Connected, Counted, ForPeople, HttpError, Judge, Known, Language, Meter, OverTls, RequestId,
+    SESSION_COOKIE, Verified, Visitor, bearer, cookie, problem,
 };
 use crate::kernel::actor::{Actor, Role};
-use crate::kernel::error::{Error, Kind, Text};
+use crate::kernel::error::{Error, Kind};
 use crate::kernel::ids::UserId;
 use crate::users::Users;
 
@@ -234,15 +234,7 @@ impl Door {
             Ok(Ok(Ok(response))) => return response,
             Ok(Ok(Err(never))) => match never {},
             Ok(Err(_)) => Error::internal("a handler panicked; see the panic's own message"),
-            Err(_) => {
-                let detail = Text::fixed(
-                    "The request took too long. A purchase may have been carried out all the same: look at /purchases, or \
-                     repeat it with the same Idempotency-Key.",
-                    "요청 처리 시간이 초과되었습니다. 주문은 처리되었을 수 있으니 /purchases를 확인하거나 같은 \
-                     Idempotency-Key로 다시 요청하세요.",
-                );
-                Error::new(Kind::Busy, "timeout", detail).retry_after_s(1)
-            }
+            Err(_) => problem::too_slow(),
         };
         HttpError::from(error).into_response()
     }

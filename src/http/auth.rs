@@ -15,8 +15,8 @@ use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Request};
 use axum::http::header::AUTHORIZATION;
-use axum::http::{Extensions, HeaderMap};
 use axum::http::request::Parts;
+use axum::http::{Extensions, HeaderMap};
 
 use super::problem::HttpError;
 use super::request_id::RequestId;
@@ -136,11 +136,18 @@ fn needed(parts: &mut Parts) -> Result<Actor, Error> {
             Ok(known.actor)
         }
         Some(Verified::Refused(error)) => Err(error.clone()),
-        None => {
-            let detail = Text::fixed("Log in first.", "먼저 로그인하세요.");
-            Err(Error::new(Kind::Unauthenticated, "unauthenticated", detail))
-        }
+        None => Err(unauthenticated()),
     }
+}
+
+/// Nobody is asking.
+pub(super) fn unauthenticated() -> Error {
+    Error::new(Kind::Unauthenticated, "unauthenticated", Text::fixed("Log in first.", "먼저 로그인하세요."))
+}
+
+/// Somebody who is no admin is asking.
+pub(super) fn not_an_admin() -> Error {
+    Error::new(Kind::Forbidden, "forbidden", Text::fixed("Only an admin may do this.", "관리자만 할 수 있습니다."))
 }
 
 impl<S: Sync> FromRequestParts<S> for Caller {
@@ -170,8 +177,7 @@ impl<S: Sync> FromRequestParts<S> for Admin {
         if actor.role == Role::Admin {
             return Ok(Self(actor));
         }
-        let detail = Text::fixed("Only an admin may do this.", "관리자만 할 수 있습니다.");
-        Err(Error::new(Kind::Forbidden, "forbidden", detail).into())
+        Err(not_an_admin().into())
     }
 }
 

@@ -99,17 +99,24 @@ fn broken(rejection: &BytesRejection) -> HttpError {
     if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
         return payload_too_large();
     }
+    cut_off().into()
+}
+
+/// A body that did not come whole.
+pub(super) fn cut_off() -> Error {
     let detail = Text::fixed("The body ended too early.", "본문이 도중에 끊겼습니다.");
-    Error::new(Kind::Malformed, "malformed_body", detail).into()
+    Error::new(Kind::Malformed, "malformed_body", detail)
+}
+
+/// A body that is something else than a JSON object.
+pub(super) fn not_an_object() -> Error {
+    refusal::malformed("The body must be a JSON object.".to_owned(), "본문은 JSON 객체여야 합니다.".to_owned())
 }
 
 fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
     // Serde would read an array into a struct, field by field; no client means that.
     if body.trim_ascii_start().starts_with(b"[") {
-        return Err(refusal::malformed(
-            "The body must be a JSON object.".to_owned(),
-            "본문은 JSON 객체여야 합니다.".to_owned(),
-        ));
+        return Err(not_an_object());
     }
     serde_json::from_slice(body).map_err(|error| {
         // Only a refused body is read a second time, to find out which value was at fault.

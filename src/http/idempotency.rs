@@ -3,12 +3,21 @@
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
+use utoipa::openapi::schema::Schema;
 
 use super::problem::HttpError;
+use super::shape;
 use crate::kernel::error::{Error, Text};
 
 const HEADER: &str = "Idempotency-Key";
 const LENGTH_MAX: usize = 255;
+
+/// What a key looks like. Blanks at its ends would get lost on the way.
+pub(super) fn shape() -> Schema {
+    let Schema::Object(mut object) = shape::chars(1, LENGTH_MAX) else { return shape::any_text() };
+    object.pattern = Some("^[!-~]([ -~]*[!-~])?$".to_owned());
+    Schema::Object(object)
+}
 
 /// A buyer's own name for one request: sent again, it gives the same answer and does nothing more.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -34,9 +34,15 @@ impl OwnSite {
         if is_own(headers) {
             return Ok(Self);
         }
+        Err(Self::refusal())
+    }
+
+    /// Another site's page is asking.
+    #[must_use]
+    pub fn refusal() -> Error {
         let detail =
             Text::fixed("Another site's page may not ask for this.", "다른 사이트에서 보낸 요청은 받지 않습니다.");
-        Err(Error::new(Kind::Forbidden, "cross_site", detail))
+        Error::new(Kind::Forbidden, "cross_site", detail)
     }
 }
 

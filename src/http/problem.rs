@@ -12,6 +12,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
+use serde_json::{Value, json};
 
 use super::language::Language;
 use super::people::{ErrorPage, Told};
@@ -40,6 +41,28 @@ impl HttpError {
     #[must_use]
     pub fn with_status(status: StatusCode, error: Error) -> Self {
         Self { status, error }
+    }
+}
+
+impl HttpError {
+    /// What tells refusals apart: the status and the code.
+    pub(super) fn place(&self) -> (StatusCode, &'static str) {
+        (self.status, self.error.code())
+    }
+
+    /// The error.
+    pub(super) fn error(&self) -> &Error {
+        &self.error
+    }
+
+    /// The document that a client gets, in English.
+    pub(super) fn example(&self) -> Value {
+        json!(Problem {
+            status: self.status,
+            parts: self.error.parts(),
+            id: "7c6a180b-2f",
+            language: Language::English
+        })
     }
 }
 
@@ -167,6 +190,23 @@ pub fn nothing_here() -> Error {
     error_of(StatusCode::NOT_FOUND)
 }
 
+/// The error of a status that follows from the request's head or from the door.
+pub(super) fn of_status(status: StatusCode) -> HttpError {
+    HttpError::with_status(status, error_of(status))
+}
+
+/// A handler took longer than the settings allow.
+#[must_use]
+pub fn too_slow() -> Error {
+    let detail = Text::fixed(
+        "The request took too long. A purchase may have been carried out all the same: look at /purchases, or \
+         repeat it with the same Idempotency-Key.",
+        "요청 처리 시간이 초과되었습니다. 주문은 처리되었을 수 있으니 /purchases를 확인하거나 같은 \
+         Idempotency-Key로 다시 요청하세요.",
+    );
+    Error::new(Kind::Busy, "timeout", detail).retry_after_s(1)
+}
+
 /// What somebody who asks too often is told.
 pub const RATE_LIMITED: Text =
     Text::fixed("Too many requests; slow down.", "요청이 너무 많습니다. 잠시 후 다시 시도하세요.");
@@ -174,13 +214,13 @@ pub const RATE_LIMITED: Text =
 /// A body that is larger than the server takes.
 #[must_use]
 pub fn payload_too_large() -> HttpError {
-    HttpError::with_status(StatusCode::PAYLOAD_TOO_LARGE, error_of(StatusCode::PAYLOAD_TOO_LARGE))
+    of_status(StatusCode::PAYLOAD_TOO_LARGE)
 }
 
 /// A body of a type that the route does not take.
 #[must_use]
 pub fn unsupported_media_type() -> HttpError {
-    HttpError::with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE, error_of(StatusCode::UNSUPPORTED_MEDIA_TYPE))
+    of_status(StatusCode::UNSUPPORTED_MEDIA_TYPE)
 }
 
 fn document(status: StatusCode, parts: &Parts, id: &str, language: Language) -> Body {
@@ -216,6 +256,40 @@ impl Serialize for Problem<'_> {
         }
         map.end()
     }
+}
+
+/// The shape of the document.
+pub(super) fn schema() -> Value {
+    json!({
+        "type": "object",
+        "description": "What went wrong (RFC 9457). `code` is a stable word for programs, `detail` a sentence for people in the \
+                        reader's language.",
+        "required": ["type", "title", "status", "code", "detail", "requestId"],
+        "properties": {
+            "type": { "type": "string", "const": "about:blank" },
+            "title": { "type": "string", "description": "The status in words." },
+            "status": { "type": "integer", "minimum": 400, "maximum": 599 },
+            "code": { "type": "string" },
+            "detail": { "type": "string" },
+            "requestId": { "type": "string", "description": "The id of this request, as the log has it." },
+            "errors": {
+                "type": "array",
+                "minItems": 1,
+                "description": "The fields at fault, all of them.",
+                "items": {
+                    "type": "object",
+                    "required": ["field", "code", "detail"],
+                    "properties": {
+                        "field": { "type": "string" },
+                        "code": { "type": "string" },
+                        "detail": { "type": "string" },
+                    },
+                },
+            },
+            "orderId": { "type": "string", "format": "uuid", "description": "The order that the refusal is about." },
+            "opensAt": { "type": "string", "format": "date-time", "description": "When the sale opens." },
+        },
+    })
 }
 
 struct Faults<'a>(&'a [FieldError], Language);

@@ -150,6 +150,16 @@ impl Error {
         error
     }
 
+    /// The disk is full. Nothing was changed.
+    #[must_use]
+    pub fn storage_full(internal: impl Into<String>) -> Self {
+        let detail = Text::fixed(
+            "The server's disk is full; nothing was changed. Free some space and try again.",
+            "서버의 디스크가 가득 찼습니다. 변경된 것은 없습니다.",
+        );
+        Self::new(Kind::Busy, "storage_full", detail).because(internal).retry_after_s(30)
+    }
+
     /// The disk failed: whether this was done shows only after a restart, and nothing more can be written until then.
     #[must_use]
     pub fn storage_failed(internal: impl Into<String>) -> Self {

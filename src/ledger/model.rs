@@ -23,6 +23,9 @@ macro_rules! words {
             /// Every variant, in order.
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 
+            /// The word of each.
+            pub const WORDS: &'static [&'static str] = &[$($word),*];
+
             /// The word in rows and in JSON.
             #[must_use]
             pub const fn as_str(self) -> &'static str {

@@ -79,11 +79,7 @@ pub(crate) fn amend(conn: &Conn<'_>, product: &ProductId, terms: &Terms) -> Resu
     if let Some(limit) = terms.per_buyer_limit.filter(|limit| *limit < before) {
         let most = conn.row(MOST, bind![product.as_str()], |row| row.int(0))?.unwrap_or(0);
         if most > limit {
-            let detail = Text::made(
-                format!("A buyer has {most} units already; the limit can't be set to {limit}."),
-                format!("이미 {most}개를 가진 구매자가 있어 한도를 {limit}개로 낮출 수 없습니다."),
-            );
-            return Err(Error::new(Kind::Conflict, "limit_below_orders", detail));
+            return Err(limit_below_orders(most, limit));
         }
     }
     conn.execute(
@@ -99,6 +95,16 @@ pub(crate) fn amend(conn: &Conn<'_>, product: &ProductId, terms: &Terms) -> Resu
         ],
     )?;
     Ok(())
+}
+
+/// A buyer has `most` live units, and the limit shall be lower.
+#[must_use]
+pub(crate) fn limit_below_orders(most: Units, limit: Units) -> Error {
+    let detail = Text::made(
+        format!("A buyer has {most} units already; the limit can't be set to {limit}."),
+        format!("이미 {most}개를 가진 구매자가 있어 한도를 {limit}개로 낮출 수 없습니다."),
+    );
+    Error::new(Kind::Conflict, "limit_below_orders", detail)
 }
 
 /// Takes a product out of the sale for good. Open holds may still be settled, completed orders refunded.

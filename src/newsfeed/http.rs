@@ -11,20 +11,27 @@ use axum::response::sse::{Event as SentEvent, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream::{self, Stream, StreamExt as _};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
+use super::doc;
 use super::model::{Entry, Event, FeedPage, FeedText, FeedType, Sort, View};
 use super::service::Newsfeed;
 use super::stream::Listening;
 use crate::activity::http::{PersonView, PostView};
 use crate::activity::{Person, Post};
 use crate::http::events::{COME_BACK, HEARTBEAT, UNBUFFERED, last_event};
-use crate::http::{Buyer, HttpError, Json, PageQuery, PageView, Query, Routes};
+use crate::http::{Buyer, HttpError, Json, PageQuery, PageView, Query, Routes, shape};
 use crate::kernel::error::{Error, Text};
 use crate::kernel::ids::ActivityId;
 use crate::kernel::page::Page;
 
 /// How the text of a post ends that nobody in particular reads.
 const NOT_LIKED: &[u8] = b"false}";
+
+/// Whose posts a feed can show.
+pub(super) const TYPES: [&str; 2] = ["all", "follow"];
+/// In which order.
+pub(super) const SORTS: [&str; 2] = ["date", "like"];
 
 type Room = State<Arc<Newsfeed>>;
 
@@ -52,8 +59,8 @@ async fn feed(
     Query(FeedQuery { r#type, sort }): Query<FeedQuery>,
     PageQuery(page): PageQuery,
 ) -> Result<Response, HttpError> {
-    let follow = one_of("type", r#type.as_deref(), [("all", false), ("follow", true)])?;
-    let sort = one_of("sort", sort.as_deref(), [("date", Sort::Date), ("like", Sort::Like)])?;
+    let follow = one_of("type", r#type.as_deref(), [(TYPES[0], false), (TYPES[1], true)])?;
+    let sort = one_of("sort", sort.as_deref(), [(SORTS[0], Sort::Date), (SORTS[1], Sort::Like)])?;
     let (of, reader) = match reader {
         Ok(Buyer(reader)) if follow => (FeedType::Follow(reader.user), Some(reader.user)),
         Err(refused) if follow => return Err(refused),
@@ -120,7 +127,8 @@ fn write(text: &mut Vec<u8>, value: &impl Serialize) {
 }
 
 /// Somebody in an activity.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Name)]
 struct NameView {
     id: i64,
     name: String,
@@ -133,17 +141,22 @@ impl From<&Person> for NameView {
 }
 
 /// An activity.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Activity)]
 #[serde(rename_all = "camelCase")]
-struct ActivityView {
+pub(super) struct ActivityView {
     id: i64,
     actor: NameView,
     recipient: NameView,
+    #[schema(schema_with = doc::kinds)]
     r#type: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     post_id: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     comment_id: Option<i64>,
+    #[schema(schema_with = shape::time)]
     created_at: String,
 }
 
@@ -185,23 +198,29 @@ async fn view(State(newsfeed): Room, Buyer(reader): Buyer, PageQuery(page): Page
 }
 
 /// An activity as it happens, and the reader's views that it stands in.
-#[derive(Debug, Serialize)]
-struct EventView {
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ActivityEvent)]
+pub(super) struct EventView {
     #[serde(flatten)]
     activity: ActivityView,
+    #[schema(value_type = Vec<String>)]
     views: Vec<&'static str>,
     /// The post, when it was just written.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     post: Option<NewPostView>,
 }
 
-#[derive(Debug, Serialize)]
+/// A post that was just written.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = WrittenPost)]
 #[serde(rename_all = "camelCase")]
 struct NewPostView {
     id: i64,
     title: String,
     content: String,
     writer: PersonView,
+    #[schema(schema_with = shape::time)]
     created_at: String,
 }
 

@@ -5,6 +5,7 @@
 //! sees them; what a reader likes is filled in from the activity's memory. The stream reads the log behind each commit.
 
 mod audience;
+pub mod doc;
 pub mod http;
 mod model;
 mod rules;

@@ -285,7 +285,7 @@ impl Task {
     }
 }
 
-fn too_many_streams() -> Error {
+pub(super) fn too_many_streams() -> Error {
     let detail = Text::made(
         format!("One user may have {STREAMS_OF_USER_MAX} streams at once."),
         format!("한 사용자는 동시에 {STREAMS_OF_USER_MAX}개의 스트림까지 열 수 있습니다."),

@@ -7,16 +7,14 @@ use std::sync::{Arc, LazyLock};
 use axum::body::Bytes;
 use axum::extract::Path;
 use axum::http::HeaderMap;
-use axum::http::header::{
-    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, VARY, X_CONTENT_TYPE_OPTIONS,
-};
+use axum::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, VARY, X_CONTENT_TYPE_OPTIONS};
 use axum::response::{IntoResponse, Response};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
 
 use super::Pages;
-use crate::http::{HttpError, Routes};
+use crate::http::{HttpError, Routes, takes_gzip};
 use crate::kernel::error::{Error, Text};
 
 /// How much of the hash stands in a name: enough that no two versions share one.
@@ -92,39 +90,8 @@ async fn asset(Path(name): Path<String>, asked: HeaderMap) -> Result<Response, H
     Ok((headers, asset.text).into_response())
 }
 
-/// Whether whoever asks can read gzip (RFC 9110, section 12.5.3); a weight of 0 says that they can't.
-pub(super) fn takes_gzip(headers: &HeaderMap) -> bool {
-    let accepted = headers.get(ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    accepted.split(',').any(|coding| {
-        let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
-        let is_refused = weight.trim().strip_prefix("q=").is_some_and(|q| q.trim_matches(['0', '.']).is_empty());
-        name.trim().eq_ignore_ascii_case("gzip") && !is_refused
-    })
-}
-
 /// Bytes, compressed.
 pub(super) fn gzip(bytes: &[u8], level: Compression) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), level);
     encoder.write_all(bytes).and_then(|()| encoder.finish()).expect("writing to a Vec cannot fail")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn gzip_is_for_who_takes_it() {
-        for (accepted, takes) in [
-            ("gzip, deflate, br", true),
-            ("br;q=1.0, GZIP;q=0.8", true),
-            ("identity", false),
-            ("gzip;q=0", false),
-            ("gzip;q=0.000", false),
-            ("x-gzipped", false),
-            ("", false),
-        ] {
-            let headers = HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static(accepted))]);
-            assert_eq!(takes_gzip(&headers), takes, "{accepted}");
-        }
-    }
 }

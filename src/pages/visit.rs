@@ -12,9 +12,9 @@ use axum::http::{Extensions, HeaderMap, Method, Uri};
 
 use super::Pages;
 use super::answer::{NotNow, cookie_of, local};
-use super::assets::{STYLE, takes_gzip};
+use super::assets::STYLE;
 use super::words::Words;
-use crate::http::{Language, OverTls, Visitor, cookie, request_word};
+use crate::http::{Language, OverTls, Visitor, cookie, request_word, takes_gzip};
 use crate::kernel::actor::{Actor, By, Doer, RequestWord};
 use crate::kernel::clock::Timestamp;
 use crate::kernel::error::{Error, Kind, Text};

@@ -6,7 +6,9 @@ use axum::extract::State;
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::Response;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
+use super::doc;
 use super::service::Payments;
 use crate::http::{Buyer, HttpError, IdempotencyKey, Json, Path, Routes};
 use crate::kernel::error::Error;
@@ -14,8 +16,8 @@ use crate::kernel::ids::OrderId;
 use crate::purchases::http::{answered, scoped};
 
 /// Where purchases come in.
-const PRE_ORDER: &str = "/payments/pre-order";
-const ENTER: &str = "/payments";
+pub(super) const PRE_ORDER: &str = "/payments/pre-order";
+pub(super) const ENTER: &str = "/payments";
 
 /// The routes of this room.
 pub fn routes(payments: Arc<Payments>) -> Routes {
@@ -38,11 +40,13 @@ pub fn has_room(payments: &Payments, method: &Method, path: &str) -> Result<(), 
 }
 
 /// What a buyer wants.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Wanted {
+pub(super) struct Wanted {
+    /// The product's id; what can't be one is as unknown as one that nobody has.
     product_id: String,
     #[serde(default = "one")]
+    #[schema(required = false, schema_with = doc::quantity)]
     quantity: i64,
 }
 

@@ -1,5 +1,6 @@
 //! Entering a payment and settling it: the buyers' face of the ledger, and the port to whoever charges them.
 
+pub mod doc;
 pub mod http;
 mod provider;
 mod service;

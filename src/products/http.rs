@@ -6,10 +6,12 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::de::{Error as _, Unexpected};
 use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::ToSchema;
 
+use super::doc;
 use super::model::{Change, Product, ProductDraft};
 use super::service::Products;
-use crate::http::{HttpError, InPath, Json, Keeper, PageQuery, PageView, Path, Query, Routes};
+use crate::http::{HttpError, InPath, Json, Keeper, PageQuery, PageView, Path, Query, Routes, shape};
 use crate::kernel::clock::Clock;
 use crate::kernel::error::{Error, Text};
 use crate::kernel::ids::ProductId;
@@ -34,20 +36,34 @@ pub fn routes(products: Arc<Products>, clock: Arc<dyn Clock>) -> Routes {
 }
 
 /// A product as everybody sees it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Product)]
 #[serde(rename_all = "camelCase")]
 pub struct ProductView {
+    #[schema(schema_with = shape::product_id)]
     id: String,
     name: String,
     description: String,
+    #[schema(schema_with = doc::kinds)]
     r#type: &'static str,
+    /// Of one unit, in the currency's minor unit.
     price: i64,
+    #[schema(schema_with = shape::currency)]
     currency: String,
+    /// When the sale begins; `null` when it always has.
+    #[schema(required, schema_with = doc::time_or_null)]
     opens_at: Option<String>,
+    /// When the sale ends; `null` when it never does.
+    #[schema(required, schema_with = doc::time_or_null)]
     closes_at: Option<String>,
+    /// How many units one buyer may have at most; `null` for no limit.
+    #[schema(required)]
     per_buyer_limit: Option<i64>,
+    /// How long a hold lives.
     hold_seconds: i64,
+    #[schema(schema_with = doc::sale_states)]
     sale_state: &'static str,
+    #[schema(schema_with = shape::time)]
     created_at: String,
 }
 
@@ -84,19 +100,31 @@ impl InPath for ProductId {
 }
 
 /// A new product. Whatever is missing or wrong is told in one answer.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = NewProduct)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct NewProductBody {
+pub(super) struct NewProductBody {
+    #[schema(required, schema_with = shape::product_id)]
     id: Option<String>,
+    #[schema(required, schema_with = doc::name)]
     name: Option<String>,
+    #[schema(schema_with = doc::description_or_null)]
     description: Option<String>,
+    #[schema(required, schema_with = doc::kinds)]
     r#type: Option<String>,
+    #[schema(required, schema_with = doc::price)]
     price: Option<i64>,
+    #[schema(schema_with = doc::currency_or_null)]
     currency: Option<String>,
+    #[schema(schema_with = doc::stock_or_null)]
     stock: Option<i64>,
+    #[schema(schema_with = doc::time_or_null)]
     opens_at: Option<String>,
+    #[schema(schema_with = doc::time_or_null)]
     closes_at: Option<String>,
+    #[schema(schema_with = doc::limit_or_null)]
     per_buyer_limit: Option<i64>,
+    #[schema(schema_with = doc::hold_or_null)]
     hold_seconds: Option<i64>,
 }
 
@@ -119,23 +147,31 @@ impl From<NewProductBody> for ProductDraft {
 }
 
 /// Changes; `null` clears a window's end or the limit, and nothing else.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = ProductChange)]
 #[expect(clippy::option_option, reason = "a field that is not there is not the same as null")]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct ChangeBody {
+pub(super) struct ChangeBody {
     #[serde(default, deserialize_with = "kept")]
+    #[schema(schema_with = doc::name)]
     name: Option<String>,
     #[serde(default, deserialize_with = "kept")]
+    #[schema(schema_with = doc::description)]
     description: Option<String>,
     #[serde(default, deserialize_with = "kept")]
+    #[schema(schema_with = doc::price)]
     price: Option<i64>,
     #[serde(default, deserialize_with = "given")]
+    #[schema(schema_with = doc::time_or_null)]
     opens_at: Option<Option<String>>,
     #[serde(default, deserialize_with = "given")]
+    #[schema(schema_with = doc::time_or_null)]
     closes_at: Option<Option<String>>,
     #[serde(default, deserialize_with = "given")]
+    #[schema(schema_with = doc::limit_or_null)]
     per_buyer_limit: Option<Option<i64>>,
     #[serde(default, deserialize_with = "kept")]
+    #[schema(schema_with = doc::hold)]
     hold_seconds: Option<i64>,
 }
 
@@ -165,6 +201,9 @@ impl From<ChangeBody> for Change {
     }
 }
 
+/// Products of either type.
+pub(super) const ALL: &str = "all";
+
 #[derive(Debug, Deserialize)]
 struct OfType {
     r#type: Option<String>,
@@ -173,7 +212,7 @@ struct OfType {
 impl OfType {
     fn kind(&self) -> Result<Option<Kind>, Error> {
         match self.r#type.as_deref() {
-            None | Some("all") => Ok(None),
+            None | Some(ALL) => Ok(None),
             Some(word) => word.parse().map(Some).map_err(|_| {
                 let detail =
                     Text::fixed("Allowed: all, reservation, general.", "허용되는 값: all, reservation, general.");

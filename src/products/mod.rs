@@ -4,6 +4,7 @@
 //! A product and its offer are written in one transaction. Reads come from memory: the catalogue from a cache, terms and
 //! counts from the ledger's board.
 
+pub mod doc;
 pub mod http;
 mod model;
 mod noted;

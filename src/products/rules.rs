@@ -3,14 +3,14 @@
 use super::model::{Change, Entry, NewProduct, ProductDraft};
 use crate::kernel::check::Check;
 use crate::kernel::clock::Timestamp;
-use crate::kernel::error::{Error, Text};
+use crate::kernel::error::{Error, Kind as ErrorKind, Text};
 use crate::kernel::ids::ProductId;
 use crate::kernel::limits::{HOLD_SECONDS_DEFAULT, HOLD_SECONDS_MAX, STOCK_MAX};
 use crate::kernel::money::{Currency, PRICE_MAX};
 use crate::ledger::{Kind, Terms};
 
-const NAME_CHARS_MAX: usize = 100;
-const DESCRIPTION_CHARS_MAX: usize = 2_000;
+pub(super) const NAME_CHARS_MAX: usize = 100;
+pub(super) const DESCRIPTION_CHARS_MAX: usize = 2_000;
 
 /// Checks a draft.
 ///
@@ -93,6 +93,15 @@ pub(super) fn closing(terms: &Terms, now: Timestamp) -> Change {
         return Change::default();
     }
     Change { closes_at: Some(Some(now.to_string())), ..Change::default() }
+}
+
+/// Somebody has given this id to a product already.
+pub(super) fn product_exists() -> Error {
+    let detail = Text::fixed(
+        "There is, or was, a product with this id; choose another.",
+        "이미 쓰였던 상품 id입니다. 다른 id를 고르세요.",
+    );
+    Error::new(ErrorKind::Conflict, "product_exists", detail)
 }
 
 /// Checks a draft before there is a database to put it into.

@@ -1,8 +1,9 @@
 //! The catalogue's table.
 
 use super::model::Entry;
+use super::rules::product_exists;
 use crate::kernel::clock::Timestamp;
-use crate::kernel::error::{Error, Kind, Text};
+use crate::kernel::error::Error;
 use crate::kernel::ids::ProductId;
 use crate::ledger::Kind as SaleKind;
 use crate::store::{Conn, Row, StoreError, bind, on_duplicate};
@@ -45,13 +46,7 @@ pub(super) fn list(
 pub(super) fn insert(conn: &Conn<'_>, entry: &Entry) -> Result<(), Error> {
     const SQL: &str = "INSERT INTO products (id, name, description, created_at) VALUES ($1, $2, $3, $4)";
     let Entry { id, name, description, created_at, .. } = entry;
-    on_duplicate(conn.execute(SQL, bind![id.as_str(), name, description, created_at.0]), || {
-        let detail = Text::fixed(
-            "There is, or was, a product with this id; choose another.",
-            "이미 쓰였던 상품 id입니다. 다른 id를 고르세요.",
-        );
-        Error::new(Kind::Conflict, "product_exists", detail)
-    })?;
+    on_duplicate(conn.execute(SQL, bind![id.as_str(), name, description, created_at.0]), product_exists)?;
     Ok(())
 }
 

@@ -6,10 +6,12 @@ use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use utoipa::ToSchema;
 
+use super::doc;
 use super::service::Purchases;
 use crate::http::problem::IDEMPOTENT_REPLAYED;
-use crate::http::{Buyer, HttpError, IdempotencyKey, InPath, Json, PageQuery, PageView, Path, Routes};
+use crate::http::{Buyer, HttpError, IdempotencyKey, InPath, Json, PageQuery, PageView, Path, Routes, shape};
 use crate::kernel::error::Error;
 use crate::kernel::ids::{OrderId, UserId};
 use crate::ledger::{Key, Order, Reason, Refusal, State as OrderState};
@@ -24,32 +26,51 @@ pub fn routes(purchases: Arc<Purchases>) -> Routes {
 }
 
 /// An order as its buyer sees it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Order)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderView {
+    #[schema(schema_with = shape::uuid)]
     id: String,
+    #[schema(schema_with = shape::product_id)]
     product_id: String,
     quantity: i64,
+    /// What all of it costs, in the currency's minor unit.
     amount: i64,
+    #[schema(schema_with = shape::currency)]
     currency: String,
+    #[schema(schema_with = doc::states)]
     state: &'static str,
+    /// Why it was cancelled.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = doc::reasons)]
     reason: Option<&'static str>,
+    #[schema(schema_with = shape::time)]
     created_at: String,
     /// Of a hold; nothing else runs out.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = shape::time)]
     expires_at: Option<String>,
+    /// When it was paid.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = shape::time)]
     settled_at: Option<String>,
+    /// When it was cancelled or refunded.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = shape::time)]
     closed_at: Option<String>,
     payment: PaymentView,
 }
 
-#[derive(Debug, Serialize)]
+/// How an order is paid.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Payment)]
 struct PaymentView {
     provider: String,
+    /// The provider's own name for the payment.
+    #[schema(required)]
     reference: Option<String>,
+    #[schema(schema_with = doc::payment_statuses)]
     status: &'static str,
 }
 

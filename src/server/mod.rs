@@ -1,6 +1,8 @@
 //! The server: rooms behind one door, and connections that keep to their limits, over TLS or not.
 
 mod connections;
+mod doc;
+mod docs;
 mod people;
 mod places;
 mod quiet;
@@ -17,9 +19,11 @@ use axum::http::Method;
 use serde::Serialize;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinSet;
+use utoipa::ToSchema;
 
 pub use self::connections::Connections;
 use self::connections::OpenConnections;
+pub use self::doc::document;
 use self::people::People;
 pub use self::tls::{Prepared, Tls, TlsFault};
 use crate::app::App;
@@ -68,7 +72,7 @@ pub fn rooms(app: &App, targets: &Targets) -> Routes {
     rooms
         .into_iter()
         .filter(|(target, _)| targets.contains(*target))
-        .fold(watched(app), |served, (_, room)| served.merge(room))
+        .fold(watched(app).merge(doc::routes(targets)).merge(docs::routes()), |served, (_, room)| served.merge(room))
 }
 
 /// Puts the door in front of `rooms`.
@@ -93,8 +97,10 @@ fn watched(app: &App) -> Routes {
     probes.merge(metrics::http::routes(Arc::clone(&app.metrics)))
 }
 
-#[derive(Serialize)]
+/// That all is well.
+#[derive(Serialize, ToSchema)]
 struct Health {
+    #[schema(schema_with = doc::ok)]
     status: &'static str,
 }
 
@@ -112,9 +118,13 @@ async fn readyz(State(db): State<Db>) -> Result<Json<Health>, HttpError> {
     };
     answered.map(|_| Json(Health { status: "ok" })).map_err(|error| {
         let why = error.parts().internal.clone().unwrap_or_else(|| error.to_string());
-        let detail = Text::fixed("The database does not answer.", "데이터베이스가 응답하지 않습니다.");
-        Error::new(Kind::Busy, "not_ready", detail).because(why).retry_after_s(1).into()
+        not_ready().because(why).into()
     })
+}
+
+fn not_ready() -> Error {
+    let detail = Text::fixed("The database does not answer.", "데이터베이스가 응답하지 않습니다.");
+    Error::new(Kind::Busy, "not_ready", detail).retry_after_s(1)
 }
 
 /// Runs a server with the tasks that keep `app` up to date.

@@ -11,17 +11,19 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
 use futures_util::stream::{self, StreamExt as _};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
+use super::doc;
 use super::service::StockRoom;
 use super::stream::{Listening, News, Seen};
 use crate::http::events::{COME_BACK, HEARTBEAT, UNBUFFERED, last_event};
-use crate::http::{Admin, HttpError, InPath, Json, Keeper, PageQuery, PageView, Path, Routes};
+use crate::http::{Admin, HttpError, InPath, Json, Keeper, PageQuery, PageView, Path, Routes, shape};
 use crate::kernel::error::{Error, Text};
 use crate::kernel::ids::{OrderId, ProductId};
 use crate::ledger::{Changes, Live, Movement};
 
 /// Products that one stream can name.
-const STREAMED_MAX: usize = 100;
+pub(super) const STREAMED_MAX: usize = 100;
 
 /// The routes of this room.
 pub fn routes(stock: Arc<StockRoom>) -> Routes {
@@ -35,14 +37,18 @@ pub fn routes(stock: Arc<StockRoom>) -> Routes {
 }
 
 /// A product's counts as everybody sees them.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Stock)]
 #[serde(rename_all = "camelCase")]
 pub struct StockView {
+    #[schema(schema_with = shape::product_id)]
     product_id: String,
     total: i64,
     available: i64,
     held: i64,
     sold: i64,
+    /// When these were the counts.
+    #[schema(schema_with = shape::time)]
     as_of: String,
 }
 
@@ -62,18 +68,26 @@ impl StockView {
 }
 
 /// A movement as admins see it; the three amounts are what it added to the counts.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Movement)]
 #[serde(rename_all = "camelCase")]
 pub struct MovementView {
+    #[schema(schema_with = shape::product_id)]
     product_id: String,
+    /// Which of the product's movements it is.
     number: i64,
+    #[schema(schema_with = doc::kinds)]
     kind: &'static str,
     available: i64,
     held: i64,
     sold: i64,
+    #[schema(required, schema_with = doc::order_or_null)]
     order_id: Option<String>,
+    /// Who moved them, such as `admin:1`.
     actor: String,
+    #[schema(required)]
     reason: Option<String>,
+    #[schema(schema_with = shape::time)]
     at: String,
 }
 
@@ -95,16 +109,21 @@ impl From<Movement> for MovementView {
 }
 
 /// What is told of a product that is not sold any more.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ProductGone)]
 #[serde(rename_all = "camelCase")]
-struct GoneView {
+pub(super) struct GoneView {
+    #[schema(schema_with = shape::product_id)]
     product_id: String,
 }
 
-#[derive(Debug, Deserialize)]
+/// Units that come, or available ones that go when `delta` is negative.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Adjustment {
+pub(super) struct Adjustment {
+    #[schema(schema_with = doc::delta)]
     delta: i64,
+    #[schema(schema_with = doc::reason_or_null)]
     reason: Option<String>,
 }
 

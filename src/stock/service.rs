@@ -11,7 +11,7 @@ use crate::kernel::limits::STOCK_MAX;
 use crate::kernel::page::{Page, PageRequest};
 use crate::ledger::{Command, Done, Ledger, Live, Movement, Mover, Refusal};
 
-const REASON_CHARS_MAX: usize = 200;
+pub(super) const REASON_CHARS_MAX: usize = 200;
 
 /// Checks what can be told of an adjustment without the product; gives the reason as it is kept.
 ///

@@ -221,13 +221,7 @@ impl From<StoreError> for Error {
                 Self::new(Kind::Conflict, "duplicate", detail).because(columns)
             }
             StoreError::Locked(why) => Self::busy(1).because(why),
-            StoreError::Full(why) => {
-                let detail = Text::fixed(
-                    "The server's disk is full; nothing was changed. Free some space and try again.",
-                    "서버의 디스크가 가득 찼습니다. 변경된 것은 없습니다.",
-                );
-                Self::new(Kind::Busy, "storage_full", detail).because(why).retry_after_s(30)
-            }
+            StoreError::Full(why) => Self::storage_full(why),
             StoreError::Failed(why) => Self::storage_failed(why),
             StoreError::Other(why) => Self::internal(why),
         }

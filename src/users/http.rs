@@ -6,8 +6,8 @@ use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, COOKIE, HeaderName, HeaderValue, SET_COOKIE};
 use axum::http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use super::images;
 pub use super::images::http::ProfileForm;
 use super::model::{NewUser, User};
 use super::names::shown_name;
@@ -15,8 +15,9 @@ use super::profile::Profile;
 use super::rules::{CODE_LIFETIME_S, CODE_PAUSE_S, image_path, refresh_invalid, user_not_found};
 use super::service::Users;
 use super::sessions::LoggedIn;
+use super::{doc, images};
 use crate::http::{
-    Buyer, Caller, HttpError, InPath, Json, JsonOrForm, Language, OverTls, OwnSite, Path, Routes, number,
+    Buyer, Caller, HttpError, InPath, Json, JsonOrForm, Language, OverTls, OwnSite, Path, Routes, number, shape,
 };
 use crate::kernel::actor::Role;
 use crate::kernel::check::Check;
@@ -45,19 +46,26 @@ pub fn routes(users: Arc<Users>) -> Routes {
         .with_state(users)
 }
 
-/// A user as JSON.
-#[derive(Debug, Serialize)]
+/// A user.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = User)]
 #[serde(rename_all = "camelCase")]
 pub struct UserView {
+    #[schema(schema_with = shape::row_id)]
     id: i64,
     name: String,
     /// Left out where only the user and admins may see it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     email: Option<String>,
     greeting: String,
+    #[schema(required)]
     profile_image_url: Option<String>,
+    #[schema(schema_with = doc::roles)]
     role: &'static str,
+    #[schema(schema_with = doc::states)]
     state: &'static str,
+    #[schema(schema_with = shape::time)]
     created_at: String,
 }
 
@@ -77,8 +85,9 @@ impl From<User> for UserView {
     }
 }
 
-/// A user and their counts as JSON.
-#[derive(Debug, Serialize)]
+/// A user and their counts.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Profile)]
 #[serde(rename_all = "camelCase")]
 pub struct ProfileView {
     #[serde(flatten)]
@@ -110,12 +119,17 @@ impl InPath for UserId {
     }
 }
 
-#[derive(Deserialize)]
+/// Somebody who wants an account.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct SignUp {
+pub(super) struct SignUp {
+    #[schema(required, schema_with = doc::name)]
     name: Option<String>,
+    #[schema(required, schema_with = doc::email)]
     email: Option<String>,
+    #[schema(required, schema_with = doc::password)]
     password: Option<String>,
+    #[schema(schema_with = doc::greeting)]
     greeting: Option<String>,
 }
 
@@ -129,15 +143,18 @@ async fn sign_up(
     Ok((StatusCode::CREATED, Json(user.into())))
 }
 
-#[derive(Deserialize)]
+/// Whom to send a code.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct SendCode {
+pub(super) struct SendCode {
+    #[schema(required, schema_with = doc::email)]
     email: Option<String>,
 }
 
-#[derive(Serialize)]
+/// A code is on its way.
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct CodeSent {
+pub(super) struct CodeSent {
     /// How long a code is good, in seconds.
     expires_in: i64,
     /// How long after one letter the next may be sent, in seconds.
@@ -155,15 +172,19 @@ async fn send_code(
     Ok((StatusCode::ACCEPTED, Json(CodeSent { expires_in: CODE_LIFETIME_S, resend_in: CODE_PAUSE_S })))
 }
 
-#[derive(Deserialize)]
+/// A code that somebody was sent.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct CheckCode {
+pub(super) struct CheckCode {
+    #[schema(required, schema_with = doc::email)]
     email: Option<String>,
+    #[schema(required, schema_with = shape::any_text)]
     code: Option<String>,
 }
 
-#[derive(Serialize)]
-struct CodeChecked {
+/// It was the right code.
+#[derive(Serialize, ToSchema)]
+pub(super) struct CodeChecked {
     verified: bool,
 }
 
@@ -176,18 +197,25 @@ async fn check_code(
     Ok(Json(CodeChecked { verified: true }))
 }
 
-#[derive(Deserialize)]
+/// Who wants to log in.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct LogIn {
+pub(super) struct LogIn {
+    #[schema(required, schema_with = shape::any_text)]
     email: Option<String>,
+    #[schema(required, schema_with = shape::any_text)]
     password: Option<String>,
 }
 
-#[derive(Serialize)]
+/// A session that has begun or goes on.
+#[derive(Serialize, ToSchema)]
+#[schema(as = LoggedIn)]
 #[serde(rename_all = "camelCase")]
-struct LoggedInView {
+pub(super) struct LoggedInView {
     access_token: String,
+    #[schema(schema_with = doc::token_type)]
     token_type: &'static str,
+    /// How long the access token is good, in seconds.
     expires_in: u32,
     user: UserView,
 }
@@ -228,8 +256,9 @@ fn logged_in(login: LoggedIn, secure: bool) -> Result<(HeaderMap, Json<LoggedInV
     Ok((headers, Json(LoggedInView { access_token, token_type: "Bearer", expires_in, user: user.into() })))
 }
 
-#[derive(Serialize)]
-struct LoggedOut {
+/// Sessions have ended.
+#[derive(Serialize, ToSchema)]
+pub(super) struct LoggedOut {
     /// How many sessions ended.
     revoked: usize,
 }
@@ -271,10 +300,13 @@ async fn withdraw(
     Ok((StatusCode::NO_CONTENT, without_cookie(is_secure(&users, way))?))
 }
 
-#[derive(Deserialize)]
+/// The password to be, and the one that is.
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct ChangePassword {
+pub(super) struct ChangePassword {
+    #[schema(required, schema_with = shape::any_text)]
     current_password: Option<String>,
+    #[schema(required, schema_with = doc::password)]
     new_password: Option<String>,
 }
 

@@ -9,6 +9,7 @@
 //! for whoever watches.
 
 mod codes;
+pub mod doc;
 mod gauges;
 pub mod http;
 mod images;

@@ -76,7 +76,7 @@ impl fmt::Display for UserState {
 pub struct Email(String);
 
 /// The longest address (RFC 5321, as erratum 1690 of RFC 3696 counts it).
-const EMAIL_LENGTH_MAX: usize = 254;
+pub(super) const EMAIL_LENGTH_MAX: usize = 254;
 
 impl Email {
     /// The address as text.

@@ -7,7 +7,7 @@ use crate::kernel::check::{Check, is_invisible};
 use crate::kernel::error::Text;
 
 /// The longest name, in characters.
-const NAME_CHARS_MAX: usize = 50;
+pub(super) const NAME_CHARS_MAX: usize = 50;
 
 /// What a user is called who has withdrawn, in both languages at once.
 const WITHDRAWN_NAME: &str = "withdrawn user (탈퇴한 사용자)";

@@ -81,15 +81,18 @@ impl PasswordPool {
                 drop(reply.send(work(argon2)));
             }
         });
-        self.jobs.try_send(job).map_err(|_| {
-            let detail = Text::fixed(
-                "Too many people are logging in; try again in a moment.",
-                "로그인 요청이 많습니다. 잠시 후 다시 시도하세요.",
-            );
-            Error::new(Kind::TooMany, "login_busy", detail).retry_after_s(1)
-        })?;
+        self.jobs.try_send(job).map_err(|_| login_busy())?;
         answer.await.map_err(|_| Error::internal("a hashing thread ended"))
     }
+}
+
+/// Too many passwords wait to be hashed.
+pub(super) fn login_busy() -> Error {
+    let detail = Text::fixed(
+        "Too many people are logging in; try again in a moment.",
+        "로그인 요청이 많습니다. 잠시 후 다시 시도하세요.",
+    );
+    Error::new(Kind::TooMany, "login_busy", detail).retry_after_s(1)
 }
 
 /// A hash that costs as much to check as a real one and that no password gives: its output is made up.

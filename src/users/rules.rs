@@ -11,8 +11,8 @@ use crate::kernel::ids::UserId;
 
 /// The longest greeting, in characters.
 pub(super) const GREETING_CHARS_MAX: usize = 200;
-const PASSWORD_CHARS_MIN: usize = 8;
-const PASSWORD_CHARS_MAX: usize = 128;
+pub(super) const PASSWORD_CHARS_MIN: usize = 8;
+pub(super) const PASSWORD_CHARS_MAX: usize = 128;
 
 /// A user to be that passed every check.
 pub(super) struct CheckedUser {
@@ -98,16 +98,21 @@ fn password(check: &mut Check, field: &'static str, password: Option<String>) ->
 pub(super) fn may_act(state: UserState) -> Result<(), Error> {
     match state {
         UserState::Active => Ok(()),
-        UserState::Blocked => {
-            let detail = Text::fixed("This account is blocked.", "차단된 계정입니다.");
-            Err(Error::new(Kind::Forbidden, "account_blocked", detail))
-        }
-        UserState::Inactive => {
-            let detail = Text::fixed("This account is not active.", "활성 상태가 아닌 계정입니다.");
-            Err(Error::new(Kind::Forbidden, "account_inactive", detail))
-        }
+        UserState::Blocked => Err(account_blocked()),
+        UserState::Inactive => Err(account_inactive()),
         UserState::Deleted => Err(session_revoked()),
     }
+}
+
+/// An admin has locked this user out.
+pub(super) fn account_blocked() -> Error {
+    Error::new(Kind::Forbidden, "account_blocked", Text::fixed("This account is blocked.", "차단된 계정입니다."))
+}
+
+/// This user was put to rest.
+pub(super) fn account_inactive() -> Error {
+    let detail = Text::fixed("This account is not active.", "활성 상태가 아닌 계정입니다.");
+    Error::new(Kind::Forbidden, "account_inactive", detail)
 }
 
 /// Whether an admin may change this account: anything but one that has withdrawn.
@@ -116,10 +121,14 @@ pub(super) fn may_act(state: UserState) -> Result<(), Error> {
 /// `409 account_deleted`.
 pub(super) fn may_change(user: &User) -> Result<(), Error> {
     if user.state == UserState::Deleted {
-        let detail = Text::fixed("This user has withdrawn.", "탈퇴한 회원입니다.");
-        return Err(Error::new(Kind::Conflict, "account_deleted", detail));
+        return Err(account_deleted());
     }
     Ok(())
+}
+
+/// This user has withdrawn.
+pub(super) fn account_deleted() -> Error {
+    Error::new(Kind::Conflict, "account_deleted", Text::fixed("This user has withdrawn.", "탈퇴한 회원입니다."))
 }
 
 /// Whether a user may lose the rights of an admin, when there are so many other admins who can act.

@@ -106,8 +106,12 @@ pub(super) fn lives(actor: Actor, now: Timestamp) -> Result<(), Error> {
     if now < actor.token_ends_at {
         return Ok(());
     }
+    Err(token_expired())
+}
+
+pub(super) fn token_expired() -> Error {
     let detail = Text::fixed("The access token has expired.", "액세스 토큰이 만료되었습니다.");
-    Err(Error::new(Kind::Unauthenticated, "token_expired", detail))
+    Error::new(Kind::Unauthenticated, "token_expired", detail)
 }
 
 fn actor_of(claims: &Claims, to: Use) -> Option<Actor> {
@@ -122,7 +126,7 @@ fn actor_of(claims: &Claims, to: Use) -> Option<Actor> {
     })
 }
 
-fn token_invalid() -> Error {
+pub(super) fn token_invalid() -> Error {
     let detail = Text::fixed("The access token is not valid.", "유효하지 않은 액세스 토큰입니다.");
     Error::new(Kind::Unauthenticated, "token_invalid", detail)
 }

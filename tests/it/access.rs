@@ -32,6 +32,9 @@ const ACCESS: &str = r#"
 route                                     owner other admin nobody blocked  body
 
 GET    /healthz                             200   200   200    200     200
+GET    /openapi.json                        200   200   200    200     200
+GET    /docs                                200   200   200    200     200
+GET    /docs/{file}                         200   200   200    200     200
 GET    /readyz                              200   200   200    200     200
 GET    /metrics                             200   200   200    200     200
 
@@ -174,6 +177,7 @@ async fn thing(place: &Place<'_>, path: &str, who: Who) -> String {
             let html = place.app.browser().open("/").await.html;
             html.split("/assets/").nth(1).unwrap().split('"').next().unwrap().to_owned()
         }
+        ["docs", _] => "docs.js".to_owned(),
         ["media", _] => upload(owner, &drawn(ImageFormat::Png)).await.rsplit('/').next().unwrap().to_owned(),
         ["admin", "products"] if path.ends_with("/open") => {
             let product = place.product().await;

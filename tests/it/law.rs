@@ -121,6 +121,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "server",
             "stock",
             "store",
+            "target",
             "trail",
             "upkeep",
             "users",
@@ -147,7 +148,7 @@ const ONLY_IN: &[(&str, &[&str], &[&str])] = &[
 
 /// The layers inside a room, from the bottom: a file names only those below it, in its own room and in others.
 const LAYERS: &[(&str, u8)] =
-    &[("model", 0), ("command", 0), ("rules", 0), ("store", 1), ("service", 2), ("http", 3), ("cli", 3)];
+    &[("model", 0), ("command", 0), ("rules", 0), ("store", 1), ("service", 2), ("http", 3), ("doc", 3), ("cli", 3)];
 
 /// Lines of a file; a room's `tests.rs` may have some more.
 const LINES_MAX: usize = 400;

@@ -11,16 +11,17 @@ use axum::http::header::{
 };
 use axum::http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Deserializer};
+use utoipa::ToSchema;
 
 use super::room::Room;
 use super::{BYTES_MAX, Upload};
 use crate::http::problem::payload_too_large;
-use crate::http::{Asker, Buyer, HttpError, InPath, Json, Path, Routes};
+use crate::http::{Asker, Buyer, HttpError, InPath, Json, Path, Routes, shape};
 use crate::kernel::error::{Error, Kind, Text};
 use crate::kernel::ids::UserId;
-use crate::users::Users;
 use crate::users::http::UserView;
 use crate::users::profile::{ImageChange, ProfileChange};
+use crate::users::{Users, doc};
 
 /// What a multipart body has beside the image: two short texts, and its own lines.
 const AROUND_IMAGE_BYTES_MAX: usize = 64 * 1024;
@@ -101,13 +102,17 @@ fn is_multipart(headers: &HeaderMap) -> bool {
 }
 
 /// The JSON body. An image can't be written in JSON, but it can be taken away with `null`.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = ProfileChange)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[expect(clippy::option_option, reason = "a field that is not there, null and a value are three things")]
-struct ChangeBody {
+pub(in crate::users) struct ChangeBody {
+    #[schema(schema_with = doc::name_or_null)]
     name: Option<String>,
+    #[schema(schema_with = doc::greeting)]
     greeting: Option<String>,
     #[serde(default, deserialize_with = "given")]
+    #[schema(schema_with = shape::null)]
     profile_image: Option<Option<serde::de::IgnoredAny>>,
 }
 
@@ -125,6 +130,20 @@ impl From<ChangeBody> for ProfileChange {
         };
         Self { name: body.name, greeting: body.greeting, image }
     }
+}
+
+/// The same as a form, with an image.
+#[derive(ToSchema)]
+#[schema(as = ProfileForm)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(dead_code, reason = "fields are read as they come; this tells what they are")]
+pub(in crate::users) struct ChangeForm {
+    #[schema(schema_with = doc::name)]
+    name: Option<String>,
+    #[schema(schema_with = doc::greeting_text)]
+    greeting: Option<String>,
+    #[schema(schema_with = shape::file)]
+    profile_image: Option<()>,
 }
 
 /// Reads the fields; an image takes the `room` that was made for one. Those of a page are taken where they are wanted.
@@ -191,8 +210,13 @@ fn broken(error: &MultipartError) -> HttpError {
 }
 
 fn malformed(why: String) -> HttpError {
+    no_multipart().because(why).into()
+}
+
+/// A body that says of itself that it is multipart, and is not.
+pub(in crate::users) fn no_multipart() -> Error {
     let detail = Text::fixed("The multipart body can't be read.", "multipart 본문을 읽을 수 없습니다.");
-    Error::new(Kind::Malformed, "malformed_body", detail).because(why).into()
+    Error::new(Kind::Malformed, "malformed_body", detail)
 }
 
 /// A name as `Images::fresh_name` makes them; whatever else stands in a path leads nowhere.
@@ -214,8 +238,13 @@ impl InPath for ImageName {
     }
 
     fn unknown() -> Error {
-        Error::not_found("image_not_found", Text::fixed("There is no such image.", "이미지를 찾을 수 없습니다."))
+        image_not_found()
     }
+}
+
+/// Nobody shows an image of this name.
+pub(in crate::users) fn image_not_found() -> Error {
+    Error::not_found("image_not_found", Text::fixed("There is no such image.", "이미지를 찾을 수 없습니다."))
 }
 
 /// An image. Its name is its alone for ever, so it may be kept for as long; and whatever a browser might take it for, it

@@ -15,9 +15,11 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use tokio::sync::Semaphore;
 
+pub(super) use self::objects::media_unavailable;
 use self::objects::{Deletion, Object, Objects};
 use self::recode::Recoded;
 pub(super) use self::recode::not_an_image;
+pub(super) use self::room::too_many_uploads;
 use self::room::{Room, Rooms};
 use super::tokens::hex;
 use crate::config::MediaConfig;

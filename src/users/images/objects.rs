@@ -159,9 +159,14 @@ fn bucket(config: &MediaConfig, name: &str, prefix: &str) -> Result<Arc<dyn Obje
 
 pub(super) fn unavailable(error: impl std::fmt::Display) -> Error {
     tracing::warn!(%error, "the media store failed");
+    media_unavailable().because(error.to_string())
+}
+
+/// The place where images are kept does not answer.
+pub(in crate::users) fn media_unavailable() -> Error {
     let detail = Text::fixed(
         "Images can't be reached right now; try again in a moment.",
         "지금은 이미지를 사용할 수 없습니다. 잠시 후 다시 시도하세요.",
     );
-    Error::new(Kind::Busy, "media_unavailable", detail).because(error.to_string()).retry_after_s(5)
+    Error::new(Kind::Busy, "media_unavailable", detail).retry_after_s(5)
 }

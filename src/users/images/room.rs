@@ -92,7 +92,7 @@ impl Drop for Room {
     }
 }
 
-fn too_many_uploads() -> Error {
+pub(in crate::users) fn too_many_uploads() -> Error {
     let detail = Text::made(
         format!("One user may send {UPLOADS_OF_USER_MAX} images at once."),
         format!("한 사용자는 동시에 이미지 {UPLOADS_OF_USER_MAX}개까지 보낼 수 있습니다."),

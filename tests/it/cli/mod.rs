@@ -20,10 +20,20 @@ fn help() {
     let plain = |line: String| seen(&line, &shell.output(&line));
     insta::assert_snapshot!("help", shell.run("--help"));
     insta::assert_snapshot!("help_config_show", shell.run("config show --help"));
-    for group in
-        ["db", "config", "user", "product", "order", "webhook", "seed", "serve", "audit", "audit-log", "completions",
-         "man"]
-    {
+    for group in [
+        "db",
+        "config",
+        "user",
+        "product",
+        "order",
+        "webhook",
+        "seed",
+        "serve",
+        "audit",
+        "audit-log",
+        "completions",
+        "man",
+    ] {
         insta::assert_snapshot!(format!("help_{group}"), plain(format!("{group} --help")));
     }
     for (group, command) in [

@@ -12,7 +12,7 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use super::in_time;
 
 /// Where `.ci/run` installs them.
-const PYTHON: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/test-servers/bin/python");
+pub(crate) const PYTHON: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/test-servers/bin/python");
 
 /// A server that a test started; it ends with this.
 pub(crate) struct OtherServer {
