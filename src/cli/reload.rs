@@ -58,7 +58,7 @@ impl<'a> Reload<'a> {
                 Err(refused) => refused.tell(),
             }
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     async fn read(&mut self) -> Result<Changes, Refused> {

@@ -14,3 +14,4 @@ pub mod page;
 #[cfg(debug_assertions)]
 pub mod planted;
 pub mod splitmix;
+pub(crate) mod words;

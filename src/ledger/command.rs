@@ -1,13 +1,12 @@
 //! What can be asked of the ledger, and what it answers.
 
-use std::fmt;
-use std::str::FromStr;
 
 use sha2::{Digest as _, Sha256};
 
-use super::model::{Movement, Mover, Order, State, Stock, Units, words};
+use super::model::{Movement, Mover, Order, State, Stock, Units};
 use crate::kernel::clock::Timestamp;
 use crate::kernel::ids::{OrderId, ProductId, UserId};
+use crate::kernel::words::words;
 
 /// How a charge ended. It comes in with the command: the rules draw no lots and call nobody.
 #[derive(Debug, Clone, PartialEq, Eq)]

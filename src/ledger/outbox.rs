@@ -5,14 +5,13 @@
 //! receiver reads is made from them later, and not here.
 
 use std::collections::HashMap;
-use std::fmt;
-use std::str::FromStr;
 
 use super::decide::Book;
-use super::model::{Movement, MovementKind, Order, Reason, State, Units, words};
+use super::model::{Movement, MovementKind, Order, Reason, State, Units};
 use super::rows::{self, select_orders};
 use crate::kernel::clock::Timestamp;
 use crate::kernel::ids::{OrderId, ProductId};
+use crate::kernel::words::words;
 use crate::store::{Conn, Row, StoreError, bind};
 
 words! {

@@ -5,6 +5,7 @@
 //! routes are those of the router, statuses and codes those that the program knows, and of the products the liveliest
 //! [`model::PRODUCTS_MAX`].
 
+pub mod doc;
 pub mod http;
 pub mod model;
 mod process;

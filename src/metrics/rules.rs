@@ -15,27 +15,38 @@ use crate::kernel::error::{Error, Kind, Text};
 pub(super) fn may_read(config: &MetricsConfig, address: IpAddr, token: Option<&str>) -> Result<(), Error> {
     let address = address.to_canonical();
     if !config.addresses.is_empty() && !config.addresses.iter().any(|network| network.contains(&address)) {
-        let detail = Text::fixed(
-            "Metrics are not for this address; see the setting metrics.addresses.",
-            "이 주소에서는 지표를 볼 수 없습니다. metrics.addresses 설정을 확인하세요.",
-        );
-        return Err(Error::new(Kind::Forbidden, "address_not_allowed", detail));
+        return Err(address_not_allowed());
     }
     let Some(wanted) = &config.token else { return Ok(()) };
-    let Some(token) = token else {
-        let detail = Text::fixed(
-            "Metrics are for who sends the token of the setting metrics.token as Authorization: Bearer.",
-            "metrics.token 설정의 토큰을 Authorization: Bearer로 보내야 지표를 볼 수 있습니다.",
-        );
-        return Err(Error::new(Kind::Unauthenticated, "metrics_token_required", detail));
-    };
+    let token = token.ok_or_else(token_required)?;
     // Digests have one length, and comparing them takes one time: neither tells how near a guess was.
     let digest = |text: &str| Sha256::digest(text.as_bytes());
-    verify_slices_are_equal(&digest(wanted), &digest(token)).map_err(|_| {
-        let detail =
-            Text::fixed("This is not the token of the setting metrics.token.", "metrics.token 설정의 토큰이 아닙니다.");
-        Error::new(Kind::Unauthenticated, "metrics_token_wrong", detail)
-    })
+    verify_slices_are_equal(&digest(wanted), &digest(token)).map_err(|_| token_wrong())
+}
+
+/// `403`: metrics are for others.
+pub(super) fn address_not_allowed() -> Error {
+    let detail = Text::fixed(
+        "Metrics are not for this address; see the setting metrics.addresses.",
+        "이 주소에서는 지표를 볼 수 없습니다. metrics.addresses 설정을 확인하세요.",
+    );
+    Error::new(Kind::Forbidden, "address_not_allowed", detail)
+}
+
+/// `401`: no token.
+pub(super) fn token_required() -> Error {
+    let detail = Text::fixed(
+        "Metrics are for who sends the token of the setting metrics.token as Authorization: Bearer.",
+        "metrics.token 설정의 토큰을 Authorization: Bearer로 보내야 지표를 볼 수 있습니다.",
+    );
+    Error::new(Kind::Unauthenticated, "metrics_token_required", detail)
+}
+
+/// `401`: another token.
+pub(super) fn token_wrong() -> Error {
+    let detail =
+        Text::fixed("This is not the token of the setting metrics.token.", "metrics.token 설정의 토큰이 아닙니다.");
+    Error::new(Kind::Unauthenticated, "metrics_token_wrong", detail)
 }
 
 #[cfg(test)]

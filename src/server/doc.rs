@@ -13,7 +13,7 @@ use super::Health;
 use super::not_ready;
 use crate::http::{Document, OPENAPI, Operation, Routes, shape};
 use crate::target::{Target, Targets};
-use crate::{activity, newsfeed, payments, products, purchases, stock, users};
+use crate::{activity, metrics, newsfeed, payments, products, purchases, stock, trail, users};
 
 const TITLE: &str = "preorder";
 
@@ -35,8 +35,9 @@ pub(super) fn ok() -> Schema {
 #[must_use]
 pub fn document(targets: &Targets) -> Value {
     type Describe = fn(&mut Document);
-    let rooms: [(Target, Describe); 7] = [
+    let rooms: [(Target, Describe); 8] = [
         (Target::Users, users::doc::describe),
+        (Target::Users, trail::doc::describe),
         (Target::Products, products::doc::describe),
         (Target::Stock, stock::doc::describe),
         (Target::Payments, payments::doc::describe),
@@ -82,6 +83,7 @@ fn probes() -> Vec<Operation> {
             .probe()
             .gives::<Health>(200, "It does.", &ok)
             .refuses(not_ready()),
+        metrics::doc::read(),
         Operation::get("/openapi.json", "describeApi", "Gives this description")
             .says("OpenAPI 3.1, of what this process serves.")
             .gives_any(200, "The description.", &json!({ "openapi": OPENAPI, "paths": {} })),

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
+use super::doc;
 use super::model::{Entry, Filter, Writer};
 use super::service::Trail;
-use crate::http::{Admin, HttpError, Json, PageQuery, PageView, Query, Routes};
+use crate::http::{Admin, HttpError, Json, PageQuery, PageView, Query, Routes, shape};
 use crate::kernel::check::Check;
 use crate::kernel::error::Error;
 
@@ -18,8 +20,10 @@ pub fn routes(trail: Arc<Trail>) -> Routes {
 }
 
 /// Who did it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AuditLogWriter)]
 struct WriterView {
+    #[schema(schema_with = doc::hands)]
     r#type: &'static str,
     /// The admin's number as a user, or the system's user at the command line.
     id: i64,
@@ -28,23 +32,36 @@ struct WriterView {
     account: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+/// What it was done to.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AuditLogThing)]
 struct ThingView {
+    #[schema(schema_with = doc::kinds)]
     r#type: &'static str,
     id: String,
 }
 
 /// An entry as JSON.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AuditLogEntry)]
 #[serde(rename_all = "camelCase")]
 pub struct EntryView {
+    #[schema(schema_with = shape::row_id)]
     id: i64,
+    #[schema(schema_with = shape::time)]
     at: String,
     by: WriterView,
+    #[schema(schema_with = doc::actions)]
     action: &'static str,
     on: ThingView,
+    /// What it was of what has changed; `null` when there was nothing before.
+    #[schema(required, schema_with = doc::object_or_null)]
     before: Option<Value>,
+    /// What it has become.
+    #[schema(required, schema_with = doc::object_or_null)]
     after: Option<Value>,
+    /// The request in which an admin did it.
+    #[schema(required)]
     request_id: Option<String>,
 }
 
@@ -93,9 +110,7 @@ impl FilterQuery {
             field: &'static str,
             typed: Option<&String>,
         ) -> Option<T> {
-            // What a form leaves blank is not asked for.
-            let typed = typed.map(|typed| typed.trim()).filter(|typed| !typed.is_empty())?;
-            check.parse(field, Some(typed))
+            check.parse(field, Some(typed?))
         }
         let mut check = Check::new();
         let filter = Filter {

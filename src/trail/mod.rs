@@ -8,6 +8,7 @@
 //! It knows no room. What can be done and to what are words ([`Action`], [`Kind`]), each in one place.
 
 mod console;
+pub mod doc;
 pub mod http;
 mod model;
 mod service;

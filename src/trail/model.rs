@@ -7,43 +7,7 @@ use serde_json::Value;
 
 use crate::kernel::clock::Timestamp;
 use crate::kernel::ids::{CommentId, OrderId, PostId, ProductId, UserId};
-
-/// An enum whose variants are words in rows and in JSON.
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal),* $(,)? }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum $name { $($(#[$vdoc])* $variant),* }
-
-        impl $name {
-            /// Every variant, in order.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
-
-            /// The word.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word),* }
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = &'static str;
-
-            fn from_str(text: &str) -> Result<Self, Self::Err> {
-                match text {
-                    $($word => Ok(Self::$variant),)*
-                    _ => Err(concat!("one of", $(" '", $word, "'"),*)),
-                }
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-    };
-}
+use crate::kernel::words::words;
 
 words! {
     /// What can be done.
@@ -120,7 +84,7 @@ words! {
 }
 
 /// The longest id of a thing, in characters.
-const ID_CHARS_MAX: usize = 64;
+pub(super) const ID_CHARS_MAX: usize = 64;
 
 /// The id that stands for all things of a kind.
 pub const ALL: &str = "all";
@@ -281,12 +245,12 @@ impl FromStr for Hand {
         if text == "console" {
             return Ok(Self::Console);
         }
-        let number = text.strip_prefix("admin:").unwrap_or(text).parse();
-        number
-            .ok()
-            .filter(|number| *number > 0)
-            .map(|number| Self::Admin(UserId(number)))
-            .ok_or("an admin's number, or 'console'")
+        let digits = text.strip_prefix("admin:").unwrap_or(text);
+        // As in a path: without a sign or zeros in front, so that one admin has one number.
+        let is_number =
+            digits.starts_with(|it| ('1'..='9').contains(&it)) && digits.bytes().all(|it| it.is_ascii_digit());
+        let number = is_number.then(|| digits.parse().ok()).flatten();
+        number.map(|number| Self::Admin(UserId(number))).ok_or("an admin's number, or 'console'")
     }
 }
 

@@ -57,14 +57,19 @@ impl Wanted {
         }
         let time = |typed: &str| moment(offset_of(visit), typed);
         let typed = FilterQuery {
-            by: Some(by),
-            action: Some(self.action.clone()),
-            on: Some(self.on.clone()),
+            by: given(&by),
+            action: given(&self.action),
+            on: given(&self.on),
             since: time(&self.since),
             until: time(&self.until),
         };
         typed.filter()
     }
+}
+
+/// What a form leaves blank is not asked for.
+fn given(typed: &str) -> Option<String> {
+    Some(typed.trim()).filter(|typed| !typed.is_empty()).map(str::to_owned)
 }
 
 #[derive(Template)]
