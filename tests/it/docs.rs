@@ -134,7 +134,7 @@ fn every_page_that_the_documents_lead_to_is_there() {
             let target = if file.is_empty() { page.clone() } else { page.parent().unwrap().join(file) };
             let told = std::fs::read(&target).unwrap_or_else(|_| panic!("{} leads to {link}", page.display()));
             let told = String::from_utf8_lossy(&told).to_lowercase();
-            let headings = told.lines().filter(|line| line.starts_with('#')).map(|line| anchor_of(line));
+            let headings = told.lines().filter(|line| line.starts_with('#')).map(anchor_of);
             assert!(anchor.is_empty() || headings.into_iter().any(|it| it == anchor), "{}: #{anchor}", page.display());
         }
     }
