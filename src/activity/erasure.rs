@@ -18,8 +18,8 @@ use crate::kernel::error::Error;
 use crate::kernel::ids::{ActivityId, CommentId, PostId, UserId};
 use crate::store::{Conn, StoreError};
 
-/// Lines, or followers, that one step looks at.
-const STEP: i64 = 500;
+/// Lines, or followers, that one step looks at: few enough that nobody who sells meanwhile waits for long.
+const STEP: i64 = 200;
 
 /// How much was erased.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
