@@ -31,8 +31,8 @@
 //! | [`metrics`] | the list of metrics, and Prometheus's text of what everybody counts |
 //! | [`pages`] | the web pages, and the admin's: templates, texts and assets in the binary; parse, call one service method, render |
 //! | [`http`] | what handlers share: routes that can be listed, extractors, problem documents, pages, what a description of the API is made of, and the counters of traffic |
-//! | [`gateway`] | the door: authentication, rate limits, request ids, errors in the reader's language, a count of each answer |
-//! | [`server`] | the rooms behind the door, their description (OpenAPI) and the page that shows it, and the accept loop with its limits |
+//! | [`gateway`] | the door: whom a request is from (and which proxy to believe), rate limits, request ids, errors in the reader's language, a count and a line of each answer |
+//! | [`server`] | the rooms behind the door, their description (OpenAPI) and the page that shows it, and connections within limits: TLS with certificates that change, HTTP/1.1 and HTTP/2 |
 //! | [`app`] | the composition root: settings in, services out |
 //! | [`config`], [`target`] | the documented settings; which rooms a process serves |
 //! | [`seed`] | products and users to begin with, and generated ones; pure |

@@ -1,6 +1,5 @@
 //! What can be asked of the ledger, and what it answers.
 
-
 use sha2::{Digest as _, Sha256};
 
 use super::model::{Movement, Mover, Order, State, Stock, Units};

@@ -58,13 +58,15 @@ fn the_page_of_settings_is_up_to_date() {
          <!-- Made from the table in src/config/keys.rs by the test in tests/it/docs.rs. -->\n\n\
          A value comes from the first of these that has one: a flag, an environment variable, the file `preorder.toml` in \
          the working\nfolder (or `--config FILE`), the default. `preorder config show` prints what is in effect and where it \
-         comes from.\nKeys with dots may be written as TOML tables.\n\n\
-         | key | variable | default | allowed | what it does |\n| --- | --- | --- | --- | --- |\n",
+         comes from.\nKeys with dots may be written as TOML tables. A running server takes what is marked \"on SIGHUP\" when \
+         it is sent that signal;\nthe rest waits for a restart.\n\n\
+         | key | variable | default | allowed | what it does | when it changes |\n| --- | --- | --- | --- | --- | --- |\n",
     );
     for entry in Settings::load(&Sources::default()).unwrap().entries() {
         let setting = entry.setting;
         let (key, variable, allowed, doc) = (setting.key, setting.variable(), setting.allowed(), setting.doc);
-        writeln!(page, "| `{key}` | `{variable}` | `{}` | {allowed} | {doc} |", entry.default).unwrap();
+        let when = if setting.is_live() { "on SIGHUP" } else { "at a restart" };
+        writeln!(page, "| `{key}` | `{variable}` | `{}` | {allowed} | {doc} | {when} |", entry.default).unwrap();
     }
     up_to_date("docs/settings.md", &page);
 }

@@ -28,8 +28,9 @@ where
     N: for<'a> FormatFields<'a> + 'static,
 {
     fn format_event(&self, _: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
-        let mut fields = Fields { json: self.json, message: String::new(), others: String::new() };
+        let mut fields = Fields::new(self.json);
         event.record(&mut fields);
+        fields.add_missing(event);
         let metadata = event.metadata();
         writer.write_str(&self.line(*metadata.level(), metadata.target(), &fields))
     }
@@ -38,7 +39,7 @@ where
 impl Format {
     /// A line that tells how many others are missing.
     pub(super) fn line_of_lost(self, count: u64) -> String {
-        let mut fields = Fields { json: self.json, message: String::new(), others: String::new() };
+        let mut fields = Fields::new(self.json);
         fields.message.push_str("lines of the log were lost: they came faster than they were taken");
         fields.add("count", count);
         self.line(Level::WARN, "preorder::log", &fields)
@@ -93,11 +94,27 @@ struct Fields {
     message: String,
     /// All but the message, as they are written behind it.
     others: String,
+    names: Vec<&'static str>,
 }
 
 impl Fields {
+    fn new(json: bool) -> Self {
+        Self { json, message: String::new(), others: String::new(), names: Vec::new() }
+    }
+
+    /// Adds what an event could hold and does not: programs find every field in every line of a kind.
+    fn add_missing(&mut self, event: &Event<'_>) {
+        if self.json {
+            for field in event.fields().filter(|field| field.name() != "message") {
+                if !self.names.contains(&field.name()) {
+                    self.add_json(field.name(), "null");
+                }
+            }
+        }
+    }
+
     /// Adds a number or a switch.
-    fn add(&mut self, name: &str, value: impl Serialize + fmt::Display) {
+    fn add(&mut self, name: &'static str, value: impl Serialize + fmt::Display) {
         if self.json {
             self.add_json(name, &json(&value));
         } else {
@@ -107,7 +124,7 @@ impl Fields {
     }
 
     /// Adds a text; `quoted` is how it is written for people.
-    fn add_text(&mut self, name: &str, text: &str, quoted: &str) {
+    fn add_text(&mut self, name: &'static str, text: &str, quoted: &str) {
         if name == "message" {
             text.clone_into(&mut self.message);
         } else if self.json {
@@ -118,7 +135,8 @@ impl Fields {
         }
     }
 
-    fn add_json(&mut self, name: &str, value: &str) {
+    fn add_json(&mut self, name: &'static str, value: &str) {
+        self.names.push(name);
         let mark = if TAKEN.contains(&name) { "_" } else { "" };
         let _ = write!(self.others, ",{}:{value}", json(&format!("{name}{mark}")));
     }
@@ -234,7 +252,7 @@ mod tests {
             object,
             serde_json::json!({
                 "level": "INFO", "target": "shop", "message": "said", "count": 3, "share": 0.5, "on": true,
-                "level_": "own", "words": HOSTILE,
+                "nobody": null, "level_": "own", "words": HOSTILE,
             })
         );
     }
