@@ -76,14 +76,14 @@ fn target(line: &Line) -> Option<Target> {
 }
 
 impl Activity {
-    /// Makes ready to erase what somebody did who is being erased.
+    /// Makes ready to erase what somebody did who is being erased; gives what that took away already.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn begin_erasing(&self, user: UserId) -> Result<Progress, Error> {
+    pub async fn begin_erasing(&self, user: UserId) -> Result<(Erased, Progress), Error> {
         let now = self.clock.now();
-        let kept = self.db.write(move |conn| Ok(settle_newest(conn, user, now)?)).await?;
-        Ok(Progress { after: ActivityId(0), kept, lines_done: false })
+        let (erased, kept) = self.db.write(move |conn| Ok(settle_newest(conn, user, now)?)).await?;
+        Ok((erased, Progress { after: ActivityId(0), kept, lines_done: false }))
     }
 
     /// Erases some of it; gives what that was, and how it goes on: `None` at the end.
@@ -107,23 +107,26 @@ impl Activity {
     }
 }
 
-/// Cancels what the newest line tells of, if it goes with the user; gives what must stay in the log about it.
-fn settle_newest(conn: &Conn<'_>, user: UserId, now: Timestamp) -> Result<Option<Target>, StoreError> {
-    let Some(newest) = personal::newest(conn)? else { return Ok(None) };
+/// Cancels what the newest line tells of, if it goes with the user; gives how much that was, and what must stay in the log
+/// about it.
+fn settle_newest(conn: &Conn<'_>, user: UserId, now: Timestamp) -> Result<(Erased, Option<Target>), StoreError> {
+    let mut erased = Erased::default();
+    let Some(newest) = personal::newest(conn)? else { return Ok((erased, None)) };
     let is_own = newest.actor == user;
     match (newest.kind, newest.post, newest.comment) {
         (ActivityKind::LikePost, Some(post), _) if is_own => {
-            posts::set_liked(conn, post, user, false, now)?;
+            erased.likes = u64::from(posts::set_liked(conn, post, user, false, now)?.is_some());
         }
         (ActivityKind::LikeComment, _, Some(comment)) if is_own => {
-            comments::set_liked(conn, comment, user, false, now)?;
+            erased.likes = u64::from(comments::set_liked(conn, comment, user, false, now)?.is_some());
         }
         (ActivityKind::Follow, ..) if is_own || newest.recipient == user => {
             follows::set(conn, newest.actor, newest.recipient, false, now)?;
+            (erased.following, erased.followers) = (u64::from(is_own), u64::from(!is_own));
         }
         _ => {}
     }
-    Ok(target(&newest).filter(|_| is_own))
+    Ok((erased, target(&newest).filter(|_| is_own)))
 }
 
 fn erase_lines(

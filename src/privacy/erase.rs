@@ -28,8 +28,8 @@ impl Privacy {
     /// # Errors
     /// When the database fails; what was erased before stays so.
     pub async fn erase_rest(&self, user: UserId) -> Result<Erased, Error> {
-        let mut erased = Erased::default();
-        let mut next = Some(self.activity.begin_erasing(user).await?);
+        let (mut erased, progress) = self.activity.begin_erasing(user).await?;
+        let mut next = Some(progress);
         while let Some(progress) = next {
             let began = Instant::now();
             let (some, then) = self.activity.erase_some(user, progress).await?;
