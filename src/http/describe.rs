@@ -19,6 +19,30 @@ use crate::kernel::page::{LIMIT_DEFAULT, LIMIT_MAX};
 /// The version of OpenAPI.
 pub const OPENAPI: &str = "3.1.1";
 
+/// What can be wrong with a field, wherever it stands: every word that a fault's `code` can be.
+const FAULTS: [&str; 20] = [
+    "amount_too_large",
+    "bad_character",
+    "before_opening",
+    "blank",
+    "cursor_invalid",
+    "duplicate_field",
+    "no_window",
+    "not_a_reservation",
+    "not_allowed",
+    "not_an_image",
+    "out_of_range",
+    "required",
+    "too_large",
+    "too_long",
+    "too_many",
+    "too_many_units",
+    "too_short",
+    "unknown_field",
+    "wrong",
+    "zero",
+];
+
 /// A description in the making.
 pub struct Document {
     /// How a token is refused where one is needed.
@@ -136,7 +160,7 @@ impl Document {
     /// The whole document.
     #[must_use]
     pub fn finish(mut self, title: &str, version: &str, description: &str) -> Value {
-        self.schemas.insert("Problem".to_owned(), problem::schema());
+        self.schemas.insert("Problem".to_owned(), problem());
         self.cut_links();
         json!({
             "openapi": OPENAPI,
@@ -247,5 +271,39 @@ fn all_headers() -> Value {
         "WWW-Authenticate": header("How to sign in.", true, json!({ "type": "string", "const": "Bearer" })),
         "Retry-After": header("In how many seconds to try again.", false, json!({ "type": "integer", "minimum": 1 })),
         "Idempotent-Replayed": header("The same answer was given to this key before.", false, json!({ "type": "string", "const": "true" })),
+    })
+}
+
+/// The shape of a problem document.
+fn problem() -> Value {
+    json!({
+        "type": "object",
+        "description": "What went wrong (RFC 9457). `code` is a stable word for programs, `detail` a sentence for people in the \
+                        reader's language.",
+        "required": ["type", "title", "status", "code", "detail", "requestId"],
+        "properties": {
+            "type": { "type": "string", "const": "about:blank" },
+            "title": { "type": "string", "description": "The status in words." },
+            "status": { "type": "integer", "minimum": 400, "maximum": 599 },
+            "code": { "type": "string" },
+            "detail": { "type": "string" },
+            "requestId": { "type": "string", "description": "The id of this request, as the log has it." },
+            "errors": {
+                "type": "array",
+                "minItems": 1,
+                "description": "The fields at fault, all of them.",
+                "items": {
+                    "type": "object",
+                    "required": ["field", "code", "detail"],
+                    "properties": {
+                        "field": { "type": "string" },
+                        "code": { "type": "string", "enum": FAULTS },
+                        "detail": { "type": "string" },
+                    },
+                },
+            },
+            "orderId": { "type": "string", "format": "uuid", "description": "The order that the refusal is about." },
+            "opensAt": { "type": "string", "format": "date-time", "description": "When the sale opens." },
+        },
     })
 }

@@ -258,40 +258,6 @@ impl Serialize for Problem<'_> {
     }
 }
 
-/// The shape of the document.
-pub(super) fn schema() -> Value {
-    json!({
-        "type": "object",
-        "description": "What went wrong (RFC 9457). `code` is a stable word for programs, `detail` a sentence for people in the \
-                        reader's language.",
-        "required": ["type", "title", "status", "code", "detail", "requestId"],
-        "properties": {
-            "type": { "type": "string", "const": "about:blank" },
-            "title": { "type": "string", "description": "The status in words." },
-            "status": { "type": "integer", "minimum": 400, "maximum": 599 },
-            "code": { "type": "string" },
-            "detail": { "type": "string" },
-            "requestId": { "type": "string", "description": "The id of this request, as the log has it." },
-            "errors": {
-                "type": "array",
-                "minItems": 1,
-                "description": "The fields at fault, all of them.",
-                "items": {
-                    "type": "object",
-                    "required": ["field", "code", "detail"],
-                    "properties": {
-                        "field": { "type": "string" },
-                        "code": { "type": "string" },
-                        "detail": { "type": "string" },
-                    },
-                },
-            },
-            "orderId": { "type": "string", "format": "uuid", "description": "The order that the refusal is about." },
-            "opensAt": { "type": "string", "format": "date-time", "description": "When the sale opens." },
-        },
-    })
-}
-
 struct Faults<'a>(&'a [FieldError], Language);
 
 impl Serialize for Faults<'_> {

@@ -17,6 +17,13 @@ struct Described {
     statuses: BTreeMap<u16, BTreeSet<String>>,
 }
 
+/// What can be wrong with a field.
+static FAULTS: LazyLock<Vec<Value>> = LazyLock::new(|| {
+    let document = server::document(&Targets::all());
+    let fault = "/components/schemas/Problem/properties/errors/items/properties/code/enum";
+    document.pointer(fault).unwrap().as_array().unwrap().clone()
+});
+
 static DESCRIBED: LazyLock<Vec<Described>> = LazyLock::new(|| {
     let document = server::document(&Targets::all());
     let mut all = Vec::new();
@@ -67,6 +74,9 @@ pub(super) fn hold_to(method: &str, path: &str, answer: &Answer) {
     if answer.header("content-type") == "application/problem+json" {
         let code = answer.body["code"].as_str().unwrap();
         assert!(codes.contains(code), "{method} {path} refused with {status} '{code}', which is not described");
+        for fault in answer.body["errors"].as_array().into_iter().flatten() {
+            assert!(FAULTS.contains(&fault["code"]), "{method} {path} tells of {fault}, whose code is not described");
+        }
     } else {
         assert!(codes.is_empty(), "{method} {path} answered {status} without a problem document");
     }
