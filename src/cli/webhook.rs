@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::context::Context;
 use super::failure::Failure;
 use super::output::{Items, Table, fields};
+use crate::kernel::actor::By;
 use crate::webhooks::{Attempt, Tested, Webhook, WebhookDraft, WebhookId};
 
 /// Deliveries that are shown when nobody says how many.
@@ -151,7 +152,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
     match args {
         Args::Add { url, events, description } => {
             let draft = WebhookDraft { url, events, description };
-            let added = webhooks.add(draft).await.map_err(Failure::of_values)?;
+            let added = webhooks.add(draft, By::Console).await.map_err(Failure::of_values)?;
             shown(context, &added, true)?;
             context.output().note("Give the secret to the receiver: it proves that a request is this server's.");
             Ok(())
@@ -159,9 +160,9 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
         Args::List { show_secrets } => list(context, &webhooks.list().await?, show_secrets),
         Args::Test { id } => tested(context, id, &webhooks.test(id).await?),
         Args::Deliveries { id, failed, limit } => deliveries(context, webhooks.deliveries(id, failed, limit).await?),
-        Args::Enable { id } => shown(context, &webhooks.enable(id).await?, false),
+        Args::Enable { id } => shown(context, &webhooks.enable(id, By::Console).await?, false),
         Args::Delete { id } => {
-            webhooks.delete(id).await?;
+            webhooks.delete(id, By::Console).await?;
             let document = serde_json::json!({ "id": id.0, "deleted": true });
             context.output().answer(&document, || format!("Webhook {id} is deleted; its server is told nothing more."))
         }

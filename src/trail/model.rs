@@ -56,6 +56,12 @@ words! {
         CommentEdit = "comment.edit",
         /// Somebody else's comment was deleted.
         CommentDelete = "comment.delete",
+        /// Another server is told of orders from now on.
+        WebhookAdd = "webhook.add",
+        /// It is told again.
+        WebhookEnable = "webhook.enable",
+        /// It is told no more.
+        WebhookDelete = "webhook.delete",
         /// The database was filled with things to begin with.
         DbSeed = "db.seed",
         /// A copy of the database was made.
@@ -78,6 +84,8 @@ words! {
         Post = "post",
         /// A comment.
         Comment = "comment",
+        /// Another server that is told of orders.
+        Webhook = "webhook",
         /// The database as a whole.
         Database = "database",
     }
@@ -133,7 +141,8 @@ impl FromStr for Thing {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const WANTED: &str = "a kind (product, order, user, post, comment, database) and an id, such as 'user:7'";
+        const WANTED: &str =
+            "a kind (product, order, user, post, comment, webhook, database) and an id, such as 'user:7'";
         let (kind, id) = text.split_once(':').ok_or(WANTED)?;
         let is_id = (1..=ID_CHARS_MAX).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic());
         if !is_id {

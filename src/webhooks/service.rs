@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use serde_json::json;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -12,12 +13,14 @@ use super::rules::{self, Verdict};
 use super::sender::{Sender, leads_inside};
 use super::{body, store};
 use crate::config::{Secret, WebhookConfig};
+use crate::kernel::actor::By;
 use crate::kernel::check::Check;
 use crate::kernel::clock::Clock;
 use crate::kernel::error::{Error, Kind, Text};
 use crate::ledger::Ledger;
 use crate::store::proof::{self, Check as Proven};
 use crate::store::{Conn, Db};
+use crate::trail::{self, Action, Deed, Thing};
 
 /// How many targets there may be: with a few requests at once for each, that bounds all of them.
 const TARGETS_MAX: i64 = 200;
@@ -77,7 +80,7 @@ impl Webhooks {
     ///
     /// # Errors
     /// `422` for values that are not allowed, such as a URL that leads inside; `409 too_many_webhooks`.
-    pub async fn add(&self, draft: WebhookDraft) -> Result<Webhook, Error> {
+    pub async fn add(&self, draft: WebhookDraft, by: By) -> Result<Webhook, Error> {
         let mut check = Check::new();
         let url = rules::url(&draft.url, self.allow_private).map_err(|fault| check.noted(fault)).ok();
         let events = match draft.events.as_deref() {
@@ -100,7 +103,9 @@ impl Webhooks {
                 return Err(too_many());
             }
             let id = store::insert(conn, (url.as_str(), events, &description, &secret), now)?;
-            store::one(conn, id)?.ok_or_else(|| Error::internal("a new webhook is not there"))
+            let added = store::one(conn, id)?.ok_or_else(|| Error::internal("a new webhook is not there"))?;
+            trail::write(conn, by, now, &noted(Action::WebhookAdd, &added))?;
+            Ok(added)
         });
         let added = added.await?;
         self.changed.notify_one();
@@ -127,20 +132,29 @@ impl Webhooks {
     ///
     /// # Errors
     /// `404 webhook_not_found`.
-    pub async fn delete(&self, id: WebhookId) -> Result<(), Error> {
-        let deleted = self.ledger.change_listeners(move |conn| Ok(store::delete(conn, id)?)).await?;
+    pub async fn delete(&self, id: WebhookId, by: By) -> Result<(), Error> {
+        let now = self.clock.now();
+        let deleted = self.ledger.change_listeners(move |conn| {
+            let known = store::one(conn, id)?.ok_or_else(unknown)?;
+            store::delete(conn, id)?;
+            Ok(trail::write(conn, by, now, &noted(Action::WebhookDelete, &known))?)
+        });
+        deleted.await?;
         self.changed.notify_one();
-        if deleted { Ok(()) } else { Err(unknown()) }
+        Ok(())
     }
 
     /// Switches a target on again that was switched off. It is told of what happens from now on.
     ///
     /// # Errors
     /// `404 webhook_not_found`.
-    pub async fn enable(&self, id: WebhookId) -> Result<Webhook, Error> {
+    pub async fn enable(&self, id: WebhookId, by: By) -> Result<Webhook, Error> {
+        let now = self.clock.now();
         let enabled = self.ledger.change_listeners(move |conn| {
-            if store::one(conn, id)?.ok_or_else(unknown)?.off.is_some() {
+            let known = store::one(conn, id)?.ok_or_else(unknown)?;
+            if known.off.is_some() {
                 store::begin_anew(conn, id)?;
+                trail::write(conn, by, now, &noted(Action::WebhookEnable, &known))?;
             }
             store::one(conn, id)?.ok_or_else(unknown)
         });
@@ -222,6 +236,13 @@ impl Webhooks {
     pub(crate) fn prove(conn: &Conn<'_>) -> Result<Vec<Proven>, Error> {
         Ok(proof::prove(conn, store::INVARIANTS)?)
     }
+}
+
+/// What the audit log has of a target: its server, as the rest of an address may be a secret.
+fn noted(action: Action, webhook: &Webhook) -> Deed {
+    let server = reqwest::Url::parse(&webhook.url).map(|url| url.origin().ascii_serialization()).unwrap_or_default();
+    let thing = Thing::new(trail::Kind::Webhook, webhook.id);
+    Deed::new(action, thing, json!({ "server": server, "events": webhook.events.words().collect::<Vec<_>>() }))
 }
 
 fn unknown() -> Error {

@@ -77,11 +77,12 @@ pub(super) fn insert(
     id.map(WebhookId).ok_or_else(|| StoreError::Other("a new webhook got no number".to_owned()))
 }
 
-/// Deletes a target and all that is kept of it; gives whether there was one.
-pub(super) fn delete(conn: &Conn<'_>, id: WebhookId) -> Result<bool, StoreError> {
+/// Deletes a target and all that is kept of it.
+pub(super) fn delete(conn: &Conn<'_>, id: WebhookId) -> Result<(), StoreError> {
     conn.execute("DELETE FROM webhook_retries WHERE webhook_id = $1", bind![id.0])?;
     conn.execute("DELETE FROM webhook_deliveries WHERE webhook_id = $1", bind![id.0])?;
-    Ok(conn.execute("DELETE FROM webhooks WHERE id = $1", bind![id.0])? > 0)
+    conn.execute("DELETE FROM webhooks WHERE id = $1", bind![id.0])?;
+    Ok(())
 }
 
 /// Lets a target that is off begin anew, with what happens from now on.

@@ -29,7 +29,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("upkeep", &["audit", "config", "kernel", "ledger", "store", "trail"]),
     // Everything that is kept of somebody, in whichever room.
     ("privacy", &["activity", "kernel", "ledger", "trail", "users"]),
-    ("webhooks", &["config", "kernel", "ledger", "store"]),
+    ("webhooks", &["config", "kernel", "ledger", "store", "trail"]),
     ("gateway", &["config", "http", "kernel", "users"]),
     ("audit", &["activity", "kernel", "ledger", "store", "webhooks"]),
     ("pulse", &["http", "kernel", "ledger"]),

@@ -115,7 +115,8 @@ async fn a_purchase_and_a_stream_pass_through_nginx() {
     let login = there.post("/users/login", &json!({"email": "ann@example.com", "password": PASSWORD})).await;
     assert!(login.header("set-cookie").contains("Secure"), "the server knows that its buyer came over TLS");
     assert_eq!(login.header("strict-transport-security"), "max-age=31536000");
-    assert_eq!(there.get("/metrics").await.status, 403, "nginx keeps them from the world");
+    let metrics = there.request(Method::GET, "/metrics").send().await.unwrap();
+    assert_eq!(metrics.status(), 403, "nginx keeps them from the world");
 
     let plain = nginx.client.get(format!("http://{}/shop/100?x=1", nginx.plain)).send().await.unwrap();
     assert_eq!(plain.status(), 301);

@@ -1,6 +1,7 @@
 //! Webhooks: who is told what of a sale, in which order, and what becomes of those who do not listen.
 
 use preorder::config::Config;
+use preorder::kernel::actor::By;
 use preorder::webhooks::AttemptOutcome::{Delivered, GivenUp};
 use preorder::webhooks::{Attempt, Off, WebhookDraft, WebhookId};
 use serde_json::{Value, json};
@@ -293,7 +294,7 @@ async fn a_target_that_takes_nothing_for_three_days_is_switched_off() {
     assert_eq!(app.number("SELECT MAX(number) FROM webhook_events").await, before, "nobody is told");
 
     receiver.status.store(200, std::sync::atomic::Ordering::SeqCst);
-    assert_eq!(app.app.webhooks.enable(webhook.id).await.unwrap().off, None);
+    assert_eq!(app.app.webhooks.enable(webhook.id, By::Console).await.unwrap().off, None);
     let order = id(&ann.confirm(&ann.hold("g").await).await.ok(200));
     in_time(async {
         while !receiver.orders().contains(&order) {
@@ -316,7 +317,7 @@ async fn who_answers_410_is_told_nothing_more_until_somebody_says_so() {
     app.until_number("SELECT COUNT(*) FROM webhooks WHERE off_reason = 'gone'", 1).await;
     ann.buy("p").await.ok(201);
     assert_eq!(app.number(EVENTS).await, 1, "nobody is told of the second");
-    assert_eq!(app.app.webhooks.enable(webhook.id).await.unwrap().off, None);
+    assert_eq!(app.app.webhooks.enable(webhook.id, By::Console).await.unwrap().off, None);
     let order = id(&ann.buy("p").await.ok(201));
     assert_eq!(receiver.take().await["data"]["order"]["id"], order);
     assert_eq!(app.logged_so_many(2).await, [("given_up", Some(410), 1), ("delivered", Some(200), 1)]);
@@ -351,7 +352,7 @@ async fn a_target_that_is_deleted_while_it_is_told_leaves_nothing_behind() {
     let ann = app.user("ann").await;
     ann.buy("p").await.ok(201);
     let got = receiver.next().await;
-    app.app.webhooks.delete(webhook.id).await.unwrap();
+    app.app.webhooks.delete(webhook.id, By::Console).await.unwrap();
     got.answer(500);
     let other = app.tell(&receiver.url(), Some("order.completed")).await;
     assert!(other.id > webhook.id && *other.secret != *webhook.secret);
@@ -362,7 +363,7 @@ async fn a_target_that_is_deleted_while_it_is_told_leaves_nothing_behind() {
     got.answer(200);
     assert_eq!(app.logged_so_many(1).await, [("delivered", Some(200), 1)]);
     app.until_number(EVENTS, 1).await;
-    assert_eq!(app.app.webhooks.delete(webhook.id).await.unwrap_err().code(), "webhook_not_found");
+    assert_eq!(app.app.webhooks.delete(webhook.id, By::Console).await.unwrap_err().code(), "webhook_not_found");
     assert_eq!(app.app.webhooks.test(webhook.id).await.unwrap_err().code(), "webhook_not_found");
     app.whole_audit().await;
 }
@@ -391,7 +392,12 @@ async fn what_is_wrong_with_a_target_is_told_at_once() {
     let app = TestApp::still(|_| {}).await;
     let add = async |url: &str, events: Option<&str>, description: Option<String>| {
         let events = events.map(str::to_owned);
-        let error = app.app.webhooks.add(WebhookDraft { url: url.to_owned(), events, description }).await.unwrap_err();
+        let error = app
+            .app
+            .webhooks
+            .add(WebhookDraft { url: url.to_owned(), events, description }, By::Console)
+            .await
+            .unwrap_err();
         error.parts().fields.iter().map(|fault| (fault.field.to_string(), fault.code)).collect::<Vec<_>>()
     };
     let fault = |field: &str, code| vec![(field.to_owned(), code)];
@@ -402,10 +408,10 @@ async fn what_is_wrong_with_a_target_is_told_at_once() {
     let codes = [("url", "bad_url"), ("events", "not_allowed"), ("description", "too_long")];
     assert_eq!(all, codes.map(|(field, code)| (field.to_owned(), code)));
     assert_eq!(add("https://1.1.1.1/", Some(""), None).await, fault("events", "not_allowed"));
-    assert_eq!(app.app.webhooks.enable(WebhookId(1)).await.unwrap_err().code(), "webhook_not_found");
+    assert_eq!(app.app.webhooks.enable(WebhookId(1), By::Console).await.unwrap_err().code(), "webhook_not_found");
     for _ in 0..200 {
         app.tell("https://1.1.1.1/", None).await;
     }
     let draft = WebhookDraft { url: "https://1.1.1.1/".to_owned(), ..WebhookDraft::default() };
-    assert_eq!(app.app.webhooks.add(draft).await.unwrap_err().code(), "too_many_webhooks");
+    assert_eq!(app.app.webhooks.add(draft, By::Console).await.unwrap_err().code(), "too_many_webhooks");
 }

@@ -109,7 +109,7 @@ impl LogPage<'_> {
             Kind::Order => "/admin/orders",
             Kind::User => "/admin/users",
             Kind::Post => "/posts",
-            Kind::Comment | Kind::Database => return String::new(),
+            Kind::Comment | Kind::Webhook | Kind::Database => return String::new(),
         };
         format!("{folder}/{}", thing.id)
     }
@@ -157,6 +157,9 @@ fn word(visit: &Visit, action: Action) -> &'static str {
         Action::PostDelete => t.post_delete,
         Action::CommentEdit => t.comment_edit,
         Action::CommentDelete => t.comment_delete,
+        Action::WebhookAdd => t.webhook_add,
+        Action::WebhookEnable => t.webhook_enable,
+        Action::WebhookDelete => t.webhook_delete,
         Action::DbSeed => t.db_seed,
         Action::DbBackup => t.db_backup,
         Action::DbRestore => t.db_restore,

@@ -47,10 +47,15 @@ const COMMANDS: &[(&str, &str)] = &[
     ("audit-log", ""),
     ("db backup copy.db", "db.backup"),
     ("db restore copy.db", "db.restore"),
+    ("webhook add https://1.1.1.1/hook", "webhook.add"),
+    ("webhook list", ""),
+    ("webhook deliveries", ""),
+    ("webhook enable 1", ""),
+    ("webhook delete 1", "webhook.delete"),
 ];
 
 /// Commands that leave nothing in a database, or all that they do in one of their own.
-const ELSEWHERE: &[&str] = &["demo", "serve", "loadtest", "config", "completions"];
+const ELSEWHERE: &[&str] = &["demo", "serve", "loadtest", "config", "openapi", "completions", "man", "webhook test"];
 
 fn log(shell: &Shell) -> Vec<Value> {
     shell.json("audit-log --json --limit 1000")["items"].as_array().unwrap().clone()

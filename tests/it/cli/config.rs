@@ -24,7 +24,9 @@ fn a_file_to_begin_with_holds_every_setting_and_is_never_overwritten() {
     let (shown, defaults) =
         (shell.json("config show --json"), serde_json::from_str::<serde_json::Value>(&defaults).unwrap());
     for (shown, default) in shown["items"].as_array().unwrap().iter().zip(defaults["items"].as_array().unwrap()) {
-        assert_eq!((&shown["value"], &shown["origin"]), (&default["value"], &"file".into()), "{shown}");
+        // What tests set in the environment counts for more than the file.
+        let origin = if default["origin"] == "environment" { "environment" } else { "file" };
+        assert_eq!((&shown["value"], &shown["origin"]), (&default["value"], &origin.into()), "{shown}");
     }
     assert_eq!(shown["items"].as_array().unwrap().len(), SETTINGS.len());
     assert_eq!(shell.json("config init --json other.toml")["file"], "other.toml");
@@ -99,7 +101,7 @@ fn man_pages_for_the_program_and_each_of_its_commands() {
         assert!(page(name).contains(".SH SYNOPSIS"), "{name}");
     }
     assert!(page("preorder-serve.1").contains("Where to listen"));
-    assert!(!page("preorder-serve.1").contains("until"), "hidden flags stay hidden");
+    assert!(!page("preorder-serve.1").contains("stdin"), "hidden flags stay hidden");
     shell.write("taken", "");
     insta::assert_snapshot!("man_unwritable", shell.run("man taken"));
 }

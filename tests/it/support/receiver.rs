@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 
 use preorder::config::Secret;
+use preorder::kernel::actor::By;
 use preorder::webhooks::{Webhook, WebhookDraft};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
@@ -168,7 +169,7 @@ impl TestApp {
     /// Lets a server be told of these events, or of all.
     pub(crate) async fn tell(&self, url: &str, events: Option<&str>) -> Webhook {
         let draft = WebhookDraft { url: url.to_owned(), events: events.map(str::to_owned), description: None };
-        self.app.webhooks.add(draft).await.unwrap()
+        self.app.webhooks.add(draft, By::Console).await.unwrap()
     }
 
     /// A number from the rows.

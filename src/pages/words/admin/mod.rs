@@ -49,7 +49,7 @@ words! {
         title, lead, by, by_hint, action, any_action, on, on_hint, since, until, changes, request, none, nothing,
         product_add, product_edit, product_open, product_close, product_delete, stock_adjust, order_cancel, order_refund,
         user_add, user_set_role, user_set_password, user_block, user_unblock, user_delete, user_revoke, user_token,
-        user_export, user_erase, post_edit, post_delete, comment_edit, comment_delete, db_seed, db_backup, db_restore,
+        user_export, user_erase, post_edit, post_delete, comment_edit, comment_delete, webhook_add, webhook_enable, webhook_delete, db_seed, db_backup, db_restore,
     }
     /// The audit.
     Audit {
