@@ -27,7 +27,7 @@ pub(in crate::activity) struct Line {
     pub(in crate::activity) at: Timestamp,
 }
 
-/// The columns that [`line`] reads.
+/// The columns that [`line()`] reads.
 macro_rules! line_columns {
     () => {
         "a.id, a.type, a.actor_id, a.recipient_id, a.post_id, a.comment_id, a.created_at"
