@@ -18,6 +18,7 @@ use crate::stock::StockRoom;
 use crate::store::Db;
 use crate::upkeep::Backups;
 use crate::users::Users;
+use crate::webhooks::Webhooks;
 
 /// Everything that a face (HTTP, the command line) can call.
 pub struct App {
@@ -51,6 +52,8 @@ pub struct App {
     pub auditor: Arc<Auditor>,
     /// Backups that the server makes by itself.
     pub backups: Arc<Backups>,
+    /// Who is told of orders.
+    pub webhooks: Arc<Webhooks>,
 }
 
 impl App {
@@ -89,6 +92,7 @@ impl App {
             purchases: Purchases::new(Arc::clone(&ledger)),
             newsfeed: Newsfeed::new(db.clone(), Arc::clone(&activity), may_listen),
             pulse: Pulse::new(Arc::clone(&traffic), Arc::clone(&ledger)),
+            webhooks: Webhooks::new(db.clone(), Arc::clone(&ledger), Arc::clone(&clock), &config.webhooks),
             auditor: Auditor::new(db.clone(), Arc::clone(&clock)),
             traffic,
             activity,

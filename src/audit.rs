@@ -10,6 +10,7 @@ use crate::kernel::clock::{Clock, Timestamp};
 use crate::kernel::error::{Error, Kind, Text};
 use crate::ledger::audit::{Audit, audit};
 use crate::store::{Conn, Db};
+use crate::webhooks::Webhooks;
 
 /// Proves the invariants of every room that has some.
 ///
@@ -26,6 +27,7 @@ pub async fn prove(db: &Db) -> Result<Audit, Error> {
 pub(crate) fn prove_rows(conn: &Conn<'_>) -> Result<Audit, Error> {
     let mut audit = audit(conn)?;
     audit.checks.extend(Activity::prove(conn)?);
+    audit.checks.extend(Webhooks::prove(conn)?);
     Ok(audit)
 }
 

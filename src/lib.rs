@@ -24,6 +24,7 @@
 //! | [`newsfeed`] | feeds and activities as pages, from memory, and as a stream: a face of the activity |
 //! | [`audit`] | every room's proof of its invariants in one, and one at a time |
 //! | [`upkeep`] | the database as a whole: backups and their schedule, restoring one, checks, figures |
+//! | [`webhooks`] | who is told of orders, how they are reached, and how that went |
 //! | [`pulse`] | how the sale goes, second by second, in memory: what the admin's board shows |
 //! | [`pages`] | the web pages, and the admin's: templates, texts and assets in the binary; parse, call one service method, render |
 //! | [`http`] | what handlers share: routes that can be listed, extractors, problem documents, pages, and the counters of traffic |
@@ -110,3 +111,4 @@ pub mod store;
 pub mod target;
 pub mod upkeep;
 pub mod users;
+pub mod webhooks;

@@ -98,6 +98,7 @@ fn fault_in(fault: &FieldError) -> String {
     let mut flag = "--".to_owned();
     match &*fault.field {
         "password" => "password".clone_into(&mut flag),
+        "url" => "URL".clone_into(&mut flag),
         "delta" => flag.push_str("by"),
         field => {
             for letter in field.chars() {

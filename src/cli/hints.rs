@@ -81,6 +81,8 @@ fn of_shop(code: &str, field: &str) -> Option<&'static str> {
             "'preorder order show ID' tells how it stands."
         }
         ("user_not_found", _) => "'preorder user list' shows every user.",
+        ("webhook_not_found", _) => "'preorder webhook list' shows every webhook.",
+        ("too_many_webhooks", _) => "Delete one first: 'preorder webhook delete ID'.",
         ("session_not_found", _) => "'preorder user sessions EMAIL' lists them.",
         ("email_taken", _) => "Choose another --email; 'preorder user show EMAIL' tells whose it is.",
         ("account_blocked", _) => "'preorder user unblock EMAIL' lets them in again.",

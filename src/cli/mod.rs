@@ -23,6 +23,7 @@ mod seed;
 mod serve;
 mod shop;
 mod user;
+mod webhook;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -87,6 +88,9 @@ enum Command {
     /// Look after everybody's orders.
     #[command(subcommand)]
     Order(order::Args),
+    /// Tell other servers of orders, by signed requests.
+    #[command(subcommand)]
+    Webhook(webhook::Args),
     /// Rehearse a sale: a crowd over real HTTP, and a verdict from the rows.
     Loadtest(loadtest::Args),
     /// Prove every invariant of the ledger from the rows; exit 1 when one is broken.
@@ -120,6 +124,7 @@ impl Command {
             Self::User(args) => until_interrupted(user::run(args, context)).await,
             Self::Product(args) => until_interrupted(product::run(args, context)).await,
             Self::Order(args) => until_interrupted(order::run(args, context)).await,
+            Self::Webhook(args) => until_interrupted(webhook::run(args, context)).await,
             Self::Audit => until_interrupted(audit::run(context)).await,
             Self::Db(args) => until_interrupted(db::run(args, context)).await,
             Self::Config(args) => config::run(&args, context),

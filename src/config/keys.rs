@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::Value as Json;
 
-use super::{CacheKind, Config, ProviderKind, Secret, accounts, backups};
+use super::{CacheKind, Config, ProviderKind, Secret, accounts, backups, webhooks};
 use crate::store::Location;
 use crate::target::TARGETS_ALLOWED;
 
@@ -234,6 +234,8 @@ pub static SETTINGS: &[Setting] = &[
     backups::S3_REGION,
     backups::S3_ACCESS_KEY,
     backups::S3_SECRET_KEY,
+    webhooks::ALLOW_PRIVATE,
+    webhooks::TIMEOUT,
     Setting {
         key: "payment.provider",
         doc: "Who takes the money; simulated takes none and draws outcomes from a seed.",

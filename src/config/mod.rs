@@ -11,6 +11,7 @@ mod load;
 mod sources;
 #[cfg(test)]
 mod tests;
+mod webhooks;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -20,6 +21,7 @@ use std::path::PathBuf;
 pub use keys::{SETTINGS, Setting};
 pub use load::{Entry, Fault, Settings, SettingsError};
 pub use sources::{FILE_NAME, Flag, Origin, Sources};
+pub use webhooks::WebhookConfig;
 
 #[cfg(debug_assertions)]
 use crate::kernel::planted::PlantedFault;
@@ -47,6 +49,8 @@ pub struct Config {
     pub media: MediaConfig,
     /// Backups that the server makes by itself.
     pub backup: BackupConfig,
+    /// Webhooks.
+    pub webhooks: WebhookConfig,
     /// The payment provider.
     pub payment: PaymentConfig,
     /// What a password hash costs.
@@ -285,6 +289,7 @@ impl Default for Config {
             mail: MailConfig::default(),
             media: MediaConfig::default(),
             backup: BackupConfig::default(),
+            webhooks: WebhookConfig::default(),
             payment: PaymentConfig {
                 provider: ProviderKind::Simulated,
                 simulated: SimulatedConfig { abandon_rate: 0.2, decline_rate: 0.2, latency_ms: 0, seed: 1 },

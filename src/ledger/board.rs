@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use super::command::Refusal;
 use super::model::{Kind, Movement, MovementKind, Offer, SaleState, Stock, Terms, Units};
+use super::outbox::Listeners;
 use super::rules;
 use crate::kernel::clock::Timestamp;
 use crate::kernel::ids::ProductId;
@@ -100,6 +101,8 @@ pub(crate) struct Board {
     expiries: RwLock<Expiries>,
     /// Orders that this process has completed.
     completed: AtomicU64,
+    /// The number of the last event that this process wrote for those who are told.
+    told: watch::Sender<i64>,
     #[cfg(debug_assertions)]
     pub(super) planted: super::planted::Planted,
 }
@@ -181,6 +184,17 @@ impl Board {
     /// How many orders this process has completed.
     pub(crate) fn completed(&self) -> u64 {
         self.completed.load(Ordering::Relaxed)
+    }
+
+    /// Lets those who tell of events know how far they go.
+    pub(crate) fn tell(&self, listeners: Option<Listeners>) {
+        let Some(Listeners::There { last }) = listeners else { return };
+        self.told.send_if_modified(|told| std::mem::replace(told, last) != last);
+    }
+
+    /// The number of the last event; moves when there are new ones.
+    pub(crate) fn told(&self) -> watch::Receiver<i64> {
+        self.told.subscribe()
     }
 
     /// Notes when new holds run out.

@@ -16,12 +16,14 @@ mod engine;
 mod filing;
 mod model;
 pub(crate) mod offers;
+pub(crate) mod outbox;
 #[cfg(debug_assertions)]
 mod planted;
 mod queries;
 mod refusal;
 mod rows;
 mod rules;
+mod saving;
 mod search;
 mod sqlite;
 #[cfg(test)]
@@ -36,6 +38,7 @@ pub use board::{Changes, Live};
 pub use command::*;
 pub use course::{Course, SoldOut};
 pub use model::*;
+pub use outbox::{About, Event, EventKind};
 pub use queries::OrderFilter;
 
 use self::audit::Audit;
@@ -216,6 +219,24 @@ impl Ledger {
         F: FnOnce(&Conn<'_>) -> Result<T, Error> + Send + 'static,
     {
         self.adapter.change(self.db.sqlite(), product, work).await
+    }
+
+    /// Commits a change of who is told of events; what happens from then on goes by it.
+    ///
+    /// # Errors
+    /// What `work` returns; nothing is changed then.
+    pub(crate) async fn change_listeners<T, F>(&self, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Conn<'_>) -> Result<T, Error> + Send + 'static,
+    {
+        self.adapter.change_listeners(self.db.sqlite(), work).await
+    }
+
+    /// The number of the last event that this process wrote; moves when there are new ones.
+    #[must_use]
+    pub fn told(&self) -> watch::Receiver<i64> {
+        self.board.told()
     }
 
     /// Takes all offers from the database again, after another process changed it.

@@ -13,8 +13,10 @@ use super::command::{Answered, Command, Key, KeyRecord, KeyedRequest, Outcome};
 use super::decide::{Book, decide, keyed_request};
 use super::filing::{file_keys, file_orders};
 use super::model::{Offer, Order, State, Units};
+use super::outbox::{self, Listeners};
 use super::queries;
 use super::rows::{self, select_offers, select_orders};
+use super::saving::{Unfiled, save};
 use crate::kernel::clock::{Clock, Timestamp};
 use crate::kernel::error::Error;
 use crate::kernel::ids::{OrderId, ProductId, UserId};
@@ -56,13 +58,8 @@ struct Memory {
     /// Keys that were used. One that is not filed yet is always here: what is not remembered is looked up among the filed.
     keys: HashMap<Key, KeyRecord>,
     unfiled: Unfiled,
-}
-
-/// How many are not filed yet.
-#[derive(Debug, Clone, Copy, Default)]
-struct Unfiled {
-    orders: usize,
-    keys: usize,
+    /// Who is told of events; `None` when that is not known.
+    listeners: Option<Listeners>,
 }
 
 impl SqliteLedger {
@@ -107,6 +104,28 @@ impl SqliteLedger {
                 *this.memory() = Memory::default();
                 transaction.commit().map_err(StoreError::from)?;
                 this.board.publish(offer.iter(), this.clock.now());
+                Ok(value)
+            })
+            .await
+    }
+
+    /// Commits `work`, which changes who is told of events; the next batch goes by it.
+    ///
+    /// # Errors
+    /// What `work` returns; nothing is changed then.
+    pub(crate) async fn change_listeners<T, F>(self: &Arc<Self>, driver: &Driver, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Conn<'_>) -> Result<T, Error> + Send + 'static,
+    {
+        let this = Arc::clone(self);
+        driver
+            .write_raw(move |connection| {
+                let transaction =
+                    connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(StoreError::from)?;
+                let value = work(&Conn::of(&transaction))?;
+                this.memory().listeners = None;
+                transaction.commit().map_err(StoreError::from)?;
                 Ok(value)
             })
             .await
@@ -165,11 +184,12 @@ fn run_batch(
     #[cfg(debug_assertions)]
     let outcomes = board.planted.oversell(&mut book, commands, outcomes, now);
     let changed = filed > 0 || !book.changes.is_empty();
-    let mut unfiled = memory.unfiled;
+    let (mut unfiled, mut listeners) = (memory.unfiled, memory.listeners);
     if changed {
-        let new = save(&transaction, &book, now).map_err(ours)?;
+        let new = save(&Conn::of(&transaction), &book, now).map_err(ours)?;
         unfiled = Unfiled { orders: unfiled.orders + new.orders, keys: unfiled.keys + new.keys };
         file_what_waits(&Conn::of(&transaction), &mut unfiled, &mut book).map_err(ours)?;
+        listeners = Some(outbox::write(&Conn::of(&transaction), &book, listeners).map_err(ours)?);
     }
     let ahead = if stale { Some(look_ahead(&Conn::of(&transaction), &book, now)?) } else { None };
     if changed {
@@ -180,6 +200,7 @@ fn run_batch(
         transaction.commit().map_err(StoreError::from)?;
         board.publish(book.changes.offers.iter().filter_map(|product| book.offers.get(product)), now);
         board.count_sold(&book.changes.movements);
+        board.tell(listeners);
     } else {
         transaction.rollback().map_err(StoreError::from)?;
     }
@@ -188,7 +209,7 @@ fn run_batch(
         None => board.look_out_for(new_holds(&book)),
     }
     let Memory { data_version, .. } = memory;
-    Ok((outcomes, Memory { data_version, offers: book.offers, live: book.live, keys: book.keys, unfiled }))
+    Ok((outcomes, Memory { data_version, offers: book.offers, live: book.live, keys: book.keys, unfiled, listeners }))
 }
 
 /// When holds run out, as the batch leaves them behind. Those that have run out and were not seen count as well.
@@ -331,54 +352,4 @@ fn read_key(conn: &Conn<'_>, key: &Key) -> Result<Option<KeyRecord>, StoreError>
         };
         Ok(KeyRecord { body_hash, answer, entered: row.int(3)? != 0 })
     })
-}
-
-/// Writes what the batch changed, each product's counts once; gives how many orders and keys are new.
-fn save(connection: &Connection, book: &Book, now: Timestamp) -> Result<Unfiled, StoreError> {
-    const NOTE_ORDER: &str = "INSERT INTO orders_unfiled (buyer_id, order_id, product_id) VALUES ($1, $2, $3)";
-    const UPDATE_OFFER: &str =
-        "UPDATE offers SET total = $1, available = $2, held = $3, sold = $4, movement_count = $5 WHERE product_id = $6";
-    let conn = Conn::of(connection);
-    let mut insert_order = conn.repeated(rows::INSERT_ORDER)?;
-    let mut note_order = conn.repeated(NOTE_ORDER)?;
-    let mut update_order = conn.repeated(rows::UPDATE_ORDER)?;
-    let mut new = 0;
-    for (id, is_new) in &book.changes.orders {
-        let order = &book.orders[id];
-        if *is_new {
-            insert_order.execute(&rows::order_values(order))?;
-            note_order.execute(bind![order.buyer.0, order.id.as_bytes(), order.product.as_str()])?;
-            new += 1;
-        } else {
-            update_order.execute(&rows::order_changes(order))?;
-        }
-    }
-    let mut insert_movement = conn.repeated(rows::INSERT_MOVEMENT)?;
-    for movement in &book.changes.movements {
-        insert_movement.execute(&rows::movement_values(movement))?;
-    }
-    let mut update_offer = conn.repeated(UPDATE_OFFER)?;
-    for product in &book.changes.offers {
-        let Offer { stock, movement_count, .. } = &book.offers[product];
-        let (total, product) = (stock.total(), product.as_str());
-        update_offer.execute(bind![total, stock.available, stock.held, stock.sold, *movement_count, product])?;
-    }
-    save_keys(&conn, book, now)?;
-    Ok(Unfiled { orders: new, keys: book.changes.keys.len() })
-}
-
-fn save_keys(conn: &Conn<'_>, book: &Book, now: Timestamp) -> Result<(), StoreError> {
-    const NOTE_KEY: &str = "INSERT INTO idempotency_keys_unfiled \
-         (digest, buyer_id, body_hash, order_id, refusal, refused_at, entered) VALUES ($1, $2, $3, $4, $5, $6, $7)";
-    let mut note_key = conn.repeated(NOTE_KEY)?;
-    for key in &book.changes.keys {
-        let record = &book.keys[key];
-        let (order, refusal, refused_at) = match &record.answer {
-            Answered::Order(order) => (Some(order.as_bytes()), None, None),
-            Answered::Refused(refusal) => (None, Some(refusal.as_str()), Some(now.0)),
-        };
-        let (digest, hash, entered) = (key.digest.as_slice(), record.body_hash.as_slice(), i64::from(record.entered));
-        note_key.execute(bind![digest, key.buyer.0, hash, order, refusal, refused_at, entered])?;
-    }
-    Ok(())
 }

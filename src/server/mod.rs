@@ -143,6 +143,7 @@ pub async fn serve(
     followers.spawn(Arc::clone(&app.users).follow());
     followers.spawn(Arc::clone(&app.users).keep_tidy());
     followers.spawn(Arc::clone(&app.backups).keep_making());
+    followers.spawn(Arc::clone(&app.webhooks).deliver());
     app.ledger.keep_current();
     app.products.keep_current();
     app.newsfeed.keep_current();
@@ -158,7 +159,9 @@ pub async fn serve(
         app.stock.close();
         app.pulse.close();
     };
-    run(listener, door, &app.config.limits, stop).await
+    let ended = run(listener, door, &app.config.limits, stop).await;
+    app.webhooks.stop().await;
+    ended
 }
 
 /// Answers requests until `shutdown` is over, then lets those in flight end.

@@ -24,6 +24,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/sqlite/0009_log_filed_in_bulk.sql"),
     include_str!("migrations/sqlite/0010_likes_filed_in_bulk.sql"),
     include_str!("migrations/sqlite/0011_users_by_name.sql"),
+    include_str!("migrations/sqlite/0012_webhooks.sql"),
 ];
 
 /// The schema version that this program works on.

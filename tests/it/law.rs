@@ -25,8 +25,9 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("activity", &["http", "kernel", "store", "users"]),
     ("newsfeed", &["activity", "http", "kernel", "store"]),
     ("upkeep", &["audit", "config", "kernel", "ledger", "store"]),
+    ("webhooks", &["config", "kernel", "ledger", "store"]),
     ("gateway", &["config", "http", "kernel", "users"]),
-    ("audit", &["activity", "kernel", "ledger", "store"]),
+    ("audit", &["activity", "kernel", "ledger", "store", "webhooks"]),
     ("pulse", &["http", "kernel", "ledger"]),
     // A face of every room at once.
     (
@@ -64,6 +65,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "store",
             "upkeep",
             "users",
+            "webhooks",
         ],
     ),
     (
@@ -106,6 +108,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "store",
             "upkeep",
             "users",
+            "webhooks",
         ],
     ),
 ];

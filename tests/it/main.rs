@@ -47,3 +47,6 @@ mod stock_stream;
 mod support;
 mod upgrade;
 mod users;
+mod webhooks;
+mod webhooks_hostile;
+mod webhooks_process;

@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use rusqlite::functions::FunctionFlags;
 use serde_json::json;
 
-use crate::support::{Shell, in_time};
+use crate::support::{Receiver, Shell, in_time};
 
 const FIRST_SCHEMA: &str = include_str!("../../src/store/migrations/sqlite/0001_first_sale.sql");
 /// Those up to the last one before counts, likes and the log were filed in bulk.
@@ -108,10 +108,13 @@ fn first_shop(shell: &Shell) -> [OrderId; 4] {
     ids
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_shop_of_the_first_version_goes_on() {
     let shell = Shell::new();
     let [completed, held, refunded, declined] = first_shop(&shell);
+    let mut receiver = Receiver::start().await;
+    shell.write("preorder.toml", "[webhooks]\nallow_private = true\n");
+    shell.ok(&format!("webhook add {} --events order.refunded", receiver.url()));
     let server = shell.serve("", &[("PREORDER_PAYMENT_SIMULATED_ABANDON_RATE", "0")]).await;
     let token = shell.ok("user token ann@example.com").trim().to_owned();
     let ann = server.anonymous().bearer(&token);
@@ -127,6 +130,8 @@ async fn a_shop_of_the_first_version_goes_on() {
     assert_eq!((again.header("idempotent-replayed"), &again.body["id"]), ("true", &d));
     ann.buy("p").await.refused(409, "limit_reached");
     ann.refund(&completed.to_string()).await.ok(200);
+    // Others are told of orders from before, too.
+    assert_eq!(receiver.take().await["data"]["order"]["id"], completed.to_string());
     ann.leave(&held.to_string()).await.ok(200);
     ann.enter("p", 2).await.ok(201);
     ann.enter("p", 1).await.refused(409, "limit_reached");

@@ -1,6 +1,7 @@
 //! The ledger's rules as properties: random batches of commands with a virtual clock, every invariant after every step.
 //! And the edge cases that have a name.
 
+mod events;
 mod memory;
 mod world;
 

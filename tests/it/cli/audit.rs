@@ -52,6 +52,9 @@ const FAULTS: &[(&str, &str)] = &[
     ("what_was_written_is_logged", "UPDATE activities SET actor_id = 2 WHERE type = 'write_post'"),
     ("activities_are_found", "DELETE FROM activities_by_actor"),
     ("activities_name_their_people", "UPDATE activities SET recipient_id = 2 WHERE type = 'like_post'"),
+    ("webhooks_miss_no_event", "DELETE FROM webhook_events WHERE number = 2"),
+    ("webhook_retries_have_their_event", "UPDATE webhook_retries SET event = 2"),
+    ("webhook_events_have_their_order", "UPDATE webhook_events SET order_id = randomblob(16) WHERE number = 1"),
 ];
 
 /// User 1 wrote a post; user 2 follows, likes and comments; user 1 likes the comment.
@@ -73,6 +76,15 @@ const COMMUNITY: &str = "
     INSERT INTO user_counts VALUES (1, 1, 1, 0), (2, 0, 0, 1);
 ";
 
+/// Somebody is told of two orders; the first is tried again, the second comes next.
+const WEBHOOKS: &str = "
+    INSERT INTO webhooks (url, events, description, secret, created_at, revision, cursor, failures) VALUES ('', 15, '', '', 0, 1, 1, 1);
+    INSERT INTO webhook_events (number, kind, at, order_id) SELECT 1, 0, 0, id FROM orders WHERE state = 'completed';
+    INSERT INTO webhook_events (number, kind, at, order_id, reason) SELECT 2, 1, 0, id, reason FROM orders WHERE state = 'cancelled';
+    INSERT INTO webhook_events (number, kind, at, product_id, held, sold) VALUES (3, 3, 0, 'p', 1, 1);
+    INSERT INTO webhook_retries VALUES (1, 1, 1, 0, 0);
+";
+
 /// Does what no command would: no checks, no triggers.
 fn plant(shell: &Shell, database: &str, sql: &str) {
     let database = rusqlite::Connection::open(shell.path().join(database)).unwrap();
@@ -92,6 +104,7 @@ async fn every_check_can_fail() {
     let (shell, _) = shop_with_orders().await;
     let database = rusqlite::Connection::open(shell.path().join("data/preorder.db")).unwrap();
     database.execute_batch(COMMUNITY).unwrap();
+    database.execute_batch(WEBHOOKS).unwrap();
     drop(database);
     let clean = shell.json("audit --json");
     assert_eq!(clean["ok"], true, "{clean}");

@@ -6,6 +6,7 @@ pub(crate) mod orders;
 mod products;
 mod seed;
 mod users;
+mod webhooks;
 
 use std::process::Stdio;
 
@@ -17,7 +18,7 @@ fn help() {
     let plain = |line: String| seen(&line, &shell.output(&line));
     insta::assert_snapshot!("help", shell.run("--help"));
     insta::assert_snapshot!("help_config_show", shell.run("config show --help"));
-    for group in ["db", "config", "user", "product", "order", "seed", "serve", "audit", "completions"] {
+    for group in ["db", "config", "user", "product", "order", "webhook", "seed", "serve", "audit", "completions"] {
         insta::assert_snapshot!(format!("help_{group}"), plain(format!("{group} --help")));
     }
     for (group, command) in [
@@ -28,6 +29,7 @@ fn help() {
         ("product", "add"),
         ("product", "edit"),
         ("order", "export"),
+        ("webhook", "add"),
     ] {
         insta::assert_snapshot!(format!("help_{group}_{command}"), plain(format!("{group} {command} --help")));
     }

@@ -4,6 +4,7 @@ mod browser;
 pub(crate) mod chromium;
 mod community;
 pub(crate) mod events;
+mod receiver;
 mod servers;
 mod shell;
 mod shop;
@@ -32,6 +33,7 @@ use tokio::task::JoinHandle;
 
 pub(crate) use self::browser::{Browser, Seen};
 pub(crate) use self::community::*;
+pub(crate) use self::receiver::Receiver;
 pub(crate) use self::servers::{OtherServer, not_tested};
 pub(crate) use self::shell::{Serving, Shell, hidden, seen};
 pub(crate) use self::shop::*;

@@ -184,6 +184,8 @@ pub(crate) fn hidden(text: &str) -> String {
             "<charge>"
         } else if word.starts_with("eyJ") {
             "<token>"
+        } else if word.starts_with("whsec_") {
+            "<secret>"
         } else {
             shown.push_str(word);
             rest = after;
