@@ -94,12 +94,19 @@ impl App {
         let may_listen: MayListen = Arc::new(move |actor| standing.may_still_act(actor).is_ok());
         let traffic = Arc::new(Traffic::default());
         let trail = Trail::new(db.clone(), Arc::clone(&clock));
-        let kept = (Arc::clone(&users), Arc::clone(&activity), Arc::clone(&ledger), Arc::clone(&trail));
+        let privacy = Privacy::new(
+            Arc::clone(&users),
+            Arc::clone(&activity),
+            Arc::clone(&ledger),
+            Arc::clone(&trail),
+            Arc::clone(&clock),
+        );
         let sources = Sources {
             products: Products::new(db.clone(), Arc::clone(&clock), Arc::clone(&ledger)),
             stock: StockRoom::new(Arc::clone(&ledger), clock.now()),
             newsfeed: Newsfeed::new(db.clone(), Arc::clone(&activity), may_listen),
             pulse: Pulse::new(Arc::clone(&traffic), Arc::clone(&ledger)),
+            webhooks: Webhooks::new(db.clone(), Arc::clone(&ledger), Arc::clone(&clock), &config.webhooks),
             backups: Backups::new(&config.db, &config.backup, Arc::clone(&clock))?,
             db: db.clone(),
             location: config.db.clone(),
@@ -109,7 +116,7 @@ impl App {
             users: Arc::clone(&users),
         };
         Ok(Self {
-            privacy: Privacy::new(kept.0, kept.1, kept.2, kept.3, Arc::clone(&clock)),
+            privacy,
             trail,
             users,
             products: Arc::clone(&sources.products),
@@ -121,7 +128,7 @@ impl App {
             auditor: Auditor::new(db.clone(), Arc::clone(&clock)),
             traffic: Arc::clone(&sources.traffic),
             backups: Arc::clone(&sources.backups),
-            webhooks: Webhooks::new(db.clone(), Arc::clone(&ledger), Arc::clone(&clock), &config.webhooks),
+            webhooks: Arc::clone(&sources.webhooks),
             metrics: Metrics::new(sources, config.metrics.clone(), clock.now()),
             activity,
             config: config.clone(),

@@ -1,11 +1,10 @@
 //! Settings of the metrics.
 
-use std::net::IpAddr;
-
 use ipnet::IpNet;
 
 use super::Secret;
 use super::keys::{Form, Setting};
+use super::networks::{NETWORKS, networks, written};
 
 /// Who may read the metrics.
 #[derive(Debug, Clone, Default)]
@@ -39,31 +38,16 @@ pub(super) const TOKEN: Setting = Setting {
     },
 };
 
-const METRICS_ADDRESSES: &str =
-    "addresses or networks between commas, such as 127.0.0.1, 10.0.0.0/8, fd00::/8, or nothing";
-
 pub(super) const ADDRESSES: Setting = Setting {
     key: "metrics.addresses",
     doc: "The addresses and networks that may read /metrics; all when it is empty.",
     secret: false,
     form: Form::Text {
-        allowed: METRICS_ADDRESSES,
+        allowed: NETWORKS,
         set: |config, text| {
-            let networks = text.split(',').map(str::trim).filter(|_| !text.trim().is_empty()).map(network);
-            config.metrics.addresses = networks.collect::<Option<_>>().ok_or(METRICS_ADDRESSES)?;
+            config.metrics.addresses = networks(text).ok_or(NETWORKS)?;
             Ok(())
         },
-        get: |config| Some(config.metrics.addresses.iter().map(written).collect::<Vec<_>>().join(", ")),
+        get: |config| Some(written(&config.metrics.addresses)),
     },
 };
-
-/// An address, or a network in CIDR.
-fn network(text: &str) -> Option<IpNet> {
-    let address = || text.parse::<IpAddr>().ok().map(|address| IpNet::from(address.to_canonical()));
-    text.parse().ok().or_else(address)
-}
-
-/// As people write it: an address alone has no length.
-fn written(network: &IpNet) -> String {
-    if network.prefix_len() == network.max_prefix_len() { network.addr().to_string() } else { network.to_string() }
-}

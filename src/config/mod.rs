@@ -10,6 +10,7 @@ mod joint;
 mod keys;
 mod load;
 mod metrics;
+mod networks;
 mod operations;
 mod sources;
 mod template;

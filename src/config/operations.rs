@@ -1,6 +1,5 @@
 //! Settings of whoever runs the server: TLS, proxies, the log.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 
 use ipnet::IpNet;
@@ -8,6 +7,7 @@ use ipnet::IpNet;
 use super::Config;
 use super::accounts::file;
 use super::keys::{Form, SETTINGS, Setting};
+use super::networks::{NETWORKS, networks, written};
 
 /// What a running server reads anew on SIGHUP; the rest waits for its next start. Files of certificates can change, TLS as such
 /// can't come or go.
@@ -133,19 +133,17 @@ pub(super) const TLS_CERT_FILE: Setting = file!(
 pub(super) const TLS_KEY_FILE: Setting =
     file!("tls.key_file", tls.key_file, "The private key of that certificate (PEM).");
 
-const TRUSTED: &str = "addresses and networks between commas, such as 127.0.0.1, 10.0.0.0/8, fd00::/8, or nothing";
-
 pub(super) const PROXY_TRUSTED: Setting = Setting {
     key: "proxy.trusted",
     doc: "Proxies whose X-Forwarded-For and X-Forwarded-Proto are believed; from anybody else both are ignored.",
     secret: false,
     form: Form::Text {
-        allowed: TRUSTED,
+        allowed: NETWORKS,
         set: |config, text| {
-            config.proxy.trusted = networks(text).ok_or(TRUSTED)?;
+            config.proxy.trusted = networks(text).ok_or(NETWORKS)?;
             Ok(())
         },
-        get: |config| Some(config.proxy.trusted.iter().map(written).collect::<Vec<_>>().join(", ")),
+        get: |config| Some(written(&config.proxy.trusted)),
     },
 };
 
@@ -173,22 +171,3 @@ pub(super) const LOG_FORMAT: Setting = Setting {
         },
     },
 };
-
-/// Reads addresses and networks. An address is a network of its own.
-fn networks(text: &str) -> Option<Vec<IpNet>> {
-    if text.trim().is_empty() {
-        return Some(Vec::new());
-    }
-    text.split(',')
-        .map(|one| {
-            let one = one.trim();
-            let network = one.parse::<IpNet>().ok().or_else(|| Some(IpNet::from(one.parse::<IpAddr>().ok()?)))?;
-            Some(network.trunc())
-        })
-        .collect()
-}
-
-/// A network as it is written: one of a single address without its length.
-fn written(network: &IpNet) -> String {
-    if network.prefix_len() == network.max_prefix_len() { network.addr().to_string() } else { network.to_string() }
-}

@@ -107,6 +107,15 @@ metrics! {
     CACHE_MISSES: Counter "preorder_cache_misses_total" ["cache"]
         "Values that had to be read from the database.";
 
+    WEBHOOKS: Gauge "preorder_webhooks" ["state"]
+        "Servers that are told of orders: on, or failing when the last attempts failed. Those that are switched off are not counted.";
+    WEBHOOK_EVENTS: Gauge "preorder_webhook_events" ["state"]
+        "Events that such servers have before them (waiting) or that are tried again (retrying), added up over all of them.";
+    WEBHOOK_ATTEMPTS: Counter "preorder_webhook_attempts_total" ["outcome"]
+        "Requests to such servers by how they went: delivered or failed.";
+    WEBHOOK_GIVEN_UP: Counter "preorder_webhook_events_given_up_total" []
+        "Events that were given up after three days of trying.";
+
     DATABASE_UP: Gauge "preorder_database_up" []
         "Whether the database can be written: 0 when the disk has failed or a newer program has changed the schema.";
     DATABASE_READS: Counter "preorder_database_reads_total" []

@@ -24,6 +24,7 @@ use crate::stock::StockRoom;
 use crate::store::{Db, Location, SCHEMA_VERSION, Sizes};
 use crate::upkeep::Backups;
 use crate::users::Users;
+use crate::webhooks::Webhooks;
 
 /// What the route of nothing is called: neither a method nor a path is like it.
 const OTHER: &str = "other";
@@ -47,6 +48,8 @@ pub struct Sources {
     pub stock: Arc<StockRoom>,
     /// The admin's boards.
     pub pulse: Arc<Pulse>,
+    /// Who is told of orders.
+    pub webhooks: Arc<Webhooks>,
     /// Backups by schedule.
     pub backups: Arc<Backups>,
     /// The database.
@@ -119,6 +122,7 @@ impl Metrics {
         text.known(&model::SESSIONS, sessions);
         text.value(&model::MAIL_WAITING, self.sources.users.letters_waiting());
         self.caches(&mut text);
+        self.webhooks(&mut text);
         self.database(&mut text);
         self.backups(&mut text);
         self.process(&mut text);
@@ -145,6 +149,20 @@ impl Metrics {
         for (cache, usage) in &caches {
             family.value(&[cache], usage.misses);
         }
+    }
+
+    fn webhooks(&self, text: &mut Text) {
+        let it = self.sources.webhooks.figures();
+        let mut family = text.family(&model::WEBHOOKS);
+        family.value(&["on"], it.targets - it.failing.min(it.targets));
+        family.value(&["failing"], it.failing);
+        let mut family = text.family(&model::WEBHOOK_EVENTS);
+        family.value(&["waiting"], it.waiting);
+        family.value(&["retrying"], it.retrying);
+        let mut family = text.family(&model::WEBHOOK_ATTEMPTS);
+        family.value(&["delivered"], it.delivered_total);
+        family.value(&["failed"], it.failed_total);
+        text.value(&model::WEBHOOK_GIVEN_UP, it.given_up_total);
     }
 
     fn database(&self, text: &mut Text) {

@@ -35,7 +35,10 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("pulse", &["http", "kernel", "ledger"]),
     (
         "metrics",
-        &["config", "http", "kernel", "ledger", "newsfeed", "products", "pulse", "stock", "store", "upkeep", "users"],
+        &[
+            "config", "http", "kernel", "ledger", "newsfeed", "products", "pulse", "stock", "store", "upkeep", "users",
+            "webhooks",
+        ],
     ),
     // A face of every room at once.
     (
